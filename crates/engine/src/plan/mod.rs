@@ -1,0 +1,3 @@
+//! Templates: the definition as data and the plan that cannot be invalid.
+
+pub mod definition;

@@ -1,0 +1,1 @@
+//! Starts the local stack, talks to it, injects faults and checks the outcome

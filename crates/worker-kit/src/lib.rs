@@ -1,0 +1,1 @@
+//! What the reference workers share: authentication, envelope, health, cost report, model client

@@ -1,0 +1,1 @@
+//! Finds feeds for a topic in a curated catalogue

@@ -1,0 +1,1 @@
+//! Serves sample feeds for offline use

@@ -1,0 +1,1 @@
+//! Turns a topic into angles and candidate sources

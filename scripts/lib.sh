@@ -1,0 +1,32 @@
+# What the scripts share: where things are, how to say things, how to wait. Sourced, never executed.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=${BITWARE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bitware-orchestrator}/tools
+
+# Progress goes to standard error, with the seconds since the script began.
+say() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# The version of a crate in Cargo.lock.
+locked_version() {
+  awk -v want="name = \"$1\"" '$0 == want { getline; gsub(/version = |"/, ""); print; exit }' \
+    "$root/Cargo.lock"
+}
+
+# quietly LABEL LOG COMMAND…: output to LOG, a sign of life each half minute, the end of LOG on failure.
+quietly() {
+  local label=$1 log=$2 outcome=""
+  shift 2
+  say "$label"
+  { "$@" >"$log" 2>&1 </dev/null && echo done || echo failed; } | {
+    until read -rt 30 outcome || (($? <= 128)); do say "$label: still at it"; done
+    [[ $outcome == "done" ]]
+  } && return
+  tail -n 30 "$log" >&2
+  return 1
+}

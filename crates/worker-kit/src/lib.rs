@@ -23,7 +23,7 @@ pub mod route;
 mod serve;
 pub mod ssrf;
 pub mod vars;
-mod violations;
+pub mod violations;
 
 pub use call::Call;
 pub use error::{Allow, Spent, WorkerError};

@@ -68,10 +68,14 @@ make_own_sysroot() {
 source_dir=$(find_source)
 build "$source_dir"
 destination=$sysroot
-if ! mkdir -p "$sysroot/lib/rustlib/$target/lib" 2>/dev/null; then
+if ! (mkdir -p "$sysroot/lib/rustlib/$target" && [[ -w $sysroot/lib/rustlib/$target ]]) 2>/dev/null
+then
   make_own_sysroot
   destination=$own_sysroot
 fi
-mkdir -p "$destination/lib/rustlib/$target/lib"
-cp "$work/target/$target/release/deps/"*.rlib "$destination/lib/rustlib/$target/lib/"
-echo "installed into $destination"
+# Whole or not at all: an interrupted copy must not look like a library.
+library=$destination/lib/rustlib/$target/lib
+rm -rf "$library" "$library.new" && mkdir -p "$library.new"
+cp "$work/target/$target/release/deps/"*.rlib "$library.new/"
+mv "$library.new" "$library"
+echo "installed into $library"

@@ -4,7 +4,8 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-export PATH="$root/node_modules/.bin:$tools/worker-build-$(locked_version worker)/bin:$PATH"
+PATH="$root/node_modules/.bin:$tools/worker-build-$(locked_version worker)/bin:$PATH"
+export PATH
 
 # worker-build looks for its helpers here, never on PATH.
 WASM_BINDGEN_BIN="$tools/wasm-bindgen-cli-$(locked_version wasm-bindgen)/bin/wasm-bindgen"

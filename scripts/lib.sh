@@ -1,5 +1,5 @@
 # What the scripts share: where things are, how to say things, how to wait. Sourced, never executed.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools=${BITWARE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bitware-orchestrator}/tools
@@ -18,14 +18,14 @@ locked_version() {
     "$root/Cargo.lock"
 }
 
-# quietly LABEL LOG COMMAND…: output to LOG, a sign of life each half minute, the end of LOG on failure.
+# quietly LABEL LOG PROGRAM…: output to LOG, a sign of life each half minute; LOG's end on failure.
 quietly() {
   local label=$1 log=$2 outcome=""
   shift 2
   say "$label"
-  { "$@" >"$log" 2>&1 </dev/null && echo done || echo failed; } | {
+  { "$@" >"$log" 2>&1 </dev/null && echo ok || echo failed; } | {
     until read -rt 30 outcome || (($? <= 128)); do say "$label: still at it"; done
-    [[ $outcome == "done" ]]
+    [[ $outcome == ok ]]
   } && return
   tail -n 30 "$log" >&2
   return 1

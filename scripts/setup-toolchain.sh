@@ -46,7 +46,7 @@ bring_crate() { # name version
 }
 
 bring_node_packages() {
-  command -v npm >/dev/null || fail "npm is missing: install any Node.js with npm, version 18 or newer"
+  command -v npm >/dev/null || fail "npm is missing: install any Node.js from version 18 on"
   quietly "Node, wrangler, esbuild and binaryen: npm ci" "$tools/npm.log" \
     npm ci --prefix "$root" --no-audit --no-fund --loglevel=error ||
     fail "npm ci failed (the whole log: $tools/npm.log)"

@@ -4,8 +4,12 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod admission;
+pub mod driver;
+pub mod execution;
 pub mod expr;
 pub mod ids;
 pub mod money;
 pub mod plan;
+pub mod shard;
 pub mod time;

@@ -1,0 +1,275 @@
+//! Starting an execution: admission, the journal's first record, and the driver that goes on
+//! behind the reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::admission::Reply as Admission;
+use engine::driver::{Driver, Ending};
+use engine::execution::{self, Context as Deciding, FORMAT, Payload, Started, State, Terms};
+use engine::ids::ExecutionId;
+use engine::plan::Plan;
+use engine::plan::definition::TemplateDefinition;
+use engine::shard::{After, Idempotency, Reply, Request};
+use engine::time::{Millis, Timestamp};
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+use worker::{Context, Delay};
+
+use super::drive::{drive, encode, leave};
+use super::read::{Found, ReadError, outcome_of, wait_for_end};
+use super::Site;
+use crate::journal::client::{self, JournalError};
+use crate::{clock, governor};
+
+/// What an execution starts from.
+#[derive(Clone)]
+pub struct Start {
+    /// The tenant.
+    pub account: String,
+    /// The template's plan.
+    pub plan: Arc<Plan>,
+    /// What the plan was compiled from.
+    pub definition: Arc<TemplateDefinition>,
+    /// The template's revision number.
+    pub revision: u64,
+    /// SHA-256 of the definition, in hex.
+    pub content_hash: String,
+    /// `request` in expressions.
+    pub request: Value,
+    /// What the execution may do.
+    pub terms: Terms,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Makes a repeated start find the first one.
+    pub key: Option<Key>,
+    /// How long the caller waits for the end; zero for an asynchronous start.
+    pub window: Millis,
+}
+
+/// An idempotency key as the client sent it.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The header's text.
+    pub key: String,
+    /// SHA-256 of the canonical request, in hex.
+    pub body_hash: String,
+}
+
+/// What came of a start within the caller's window.
+#[derive(Debug)]
+pub enum Begun {
+    /// It has ended, or goes on behind the reply.
+    Execution(Box<State>),
+    /// All places of the account are taken.
+    Refused {
+        /// When it is worth asking again.
+        retry_after: Millis,
+        /// How many are taken.
+        taken: u32,
+    },
+    /// The key came before, with another request.
+    KeyConflict,
+}
+
+/// Why a start has no answer. It may have begun: a repetition with the same key finds out.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The Governor gave no answer.
+    #[error(transparent)]
+    Governor(#[from] governor::Unreachable),
+    /// The journal gave no answer.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The execution could not be read back.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The first record could not be written.
+    #[error("the first record cannot be written: {0}")]
+    Record(String),
+    /// Outputs of the cache do not fit the plan.
+    #[error(transparent)]
+    Reuse(#[from] execution::IllegalEvent),
+}
+
+/// Starts an execution and waits for its end as long as the caller does.
+pub async fn start(site: &Site, context: &Context, start: Start) -> Result<Begun, StartError> {
+    let until = clock::now().plus(start.window);
+    let (id, idempotency) = identify(site, &start);
+    let limit = site.config.concurrent_executions_max;
+    match governor::admit(&site.bindings, &start.account, &id, limit).await? {
+        Admission::Refused { retry_after, taken } => {
+            return Ok(Begun::Refused { retry_after, taken });
+        }
+        Admission::Granted | Admission::Left => {}
+    }
+    let begun = begin(site, &start, &id, idempotency).await;
+    if !matches!(begun, Ok(Begin::New(_))) {
+        leave(site, &start.account, &id).await;
+    }
+    let existing = match begun? {
+        Begin::New(driver) => return follow(site, context, *driver, until).await,
+        Begin::Existing(id) => id,
+        Begin::KeyConflict => return Ok(Begun::KeyConflict),
+    };
+    wait_for_end(site, &existing, until).await?;
+    Ok(Begun::Execution(Box::new(outcome_of(site, &existing).await?.state)))
+}
+
+/// Records an execution whose outputs are those of an earlier one. Nothing is left to drive.
+pub async fn record_cache_hit(
+    site: &Site,
+    start: Start,
+    outputs: Vec<(String, Payload)>,
+    from: &ExecutionId,
+) -> Result<Begun, StartError> {
+    let (id, idempotency) = identify(site, &start);
+    let started = started(&start, id.clone());
+    let at = started.at;
+    let (state, events) = execution::reuse(started, Arc::clone(&start.plan), outputs, from)?;
+    let first = First { id: &id, account: &start.account, at, idempotency, after: After::Ended };
+    match write(site, first, events).await? {
+        Reply::Started { .. } => Ok(Begun::Execution(Box::new(state))),
+        Reply::Existing { id } => {
+            Ok(Begun::Execution(Box::new(outcome_of(site, &id).await?.state)))
+        }
+        Reply::KeyConflict => Ok(Begun::KeyConflict),
+        other => Err(ReadError::Unexpected(format!("{other:?}")).into()),
+    }
+}
+
+enum Begin {
+    New(Box<Driver>),
+    Existing(ExecutionId),
+    KeyConflict,
+}
+
+/// Keyed starts of one account and key meet in one shard, so that the second finds the first.
+fn identify(site: &Site, start: &Start) -> (ExecutionId, Option<Idempotency>) {
+    let Some(Key { key, body_hash }) = &start.key else {
+        return (site.new_id(clock::entropy()), None);
+    };
+    let mut mac = Hmac::<Sha256>::new_from_slice(start.account.as_bytes())
+        .expect("HMAC takes a key of any length");
+    mac.update(key.as_bytes());
+    let digest = mac.finalize().into_bytes();
+    let hash = digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+    let key_hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    (site.new_id(hash), Some(Idempotency { key_hash, body_hash: body_hash.clone() }))
+}
+
+fn started(start: &Start, id: ExecutionId) -> Started {
+    Started {
+        format: FORMAT,
+        id,
+        account: start.account.clone(),
+        at: clock::now(),
+        revision: start.revision,
+        content_hash: start.content_hash.clone(),
+        definition: Arc::clone(&start.definition),
+        request: start.request.clone(),
+        terms: start.terms.clone(),
+        traceparent: start.traceparent.clone(),
+    }
+}
+
+async fn begin(
+    site: &Site,
+    start: &Start,
+    id: &ExecutionId,
+    idempotency: Option<Idempotency>,
+) -> Result<Begin, StartError> {
+    let limits = site.limits(start.window.plus(site.config.driver_background));
+    let started = started(start, id.clone());
+    let at = started.at;
+    let deciding = Deciding {
+        now: at,
+        entropy: clock::entropy(),
+        slots: limits.in_flight_max.min(limits.calls_max),
+        latest_end: limits.lifetime_end,
+    };
+    let (state, events) = execution::start(started, Arc::clone(&start.plan), &deciding);
+    let ended = state.status.is_final();
+    let after = if ended { After::Ended } else { After::Active };
+    let first = First { id, account: &start.account, at, idempotency, after };
+    match write(site, first, events.clone()).await? {
+        Reply::Started { epoch } => {
+            let driver = Driver::begun(clock::now(), state, &events, epoch, limits);
+            Ok(Begin::New(Box::new(driver)))
+        }
+        Reply::Existing { id } => Ok(Begin::Existing(id)),
+        Reply::KeyConflict => Ok(Begin::KeyConflict),
+        other => Err(ReadError::Unexpected(format!("{other:?}")).into()),
+    }
+}
+
+struct First<'a> {
+    id: &'a ExecutionId,
+    account: &'a str,
+    at: Timestamp,
+    idempotency: Option<Idempotency>,
+    after: After,
+}
+
+/// Writes the first record; a try without an answer is made once more: it finds what it wrote.
+async fn write(
+    site: &Site,
+    first: First<'_>,
+    mut events: Vec<execution::Event>,
+) -> Result<Reply, StartError> {
+    let record = encode(site, first.id, &mut events).await.map_err(StartError::Record)?;
+    let request = Request::Start {
+        id: first.id.clone(),
+        account: first.account.to_owned(),
+        at: first.at,
+        idempotency: first.idempotency,
+        after: first.after,
+    };
+    let answer = match client::ask(&site.bindings, first.id, &request, Some(&record)).await {
+        Ok(answer) => answer,
+        Err(_) => client::ask(&site.bindings, first.id, &request, Some(&record)).await?,
+    };
+    Ok(answer.0)
+}
+
+/// Drives behind the reply and waits for the end until the caller's window closes.
+async fn follow(
+    site: &Site,
+    context: &Context,
+    driver: Driver,
+    until: Timestamp,
+) -> Result<Begun, StartError> {
+    let so_far = driver.state().clone();
+    let id = so_far.started.id.clone();
+    let (tell, told) = oneshot::channel();
+    let (background, driven) = (site.clone(), id.clone());
+    context.wait_until(async move {
+        let ended = drive(&background, driver).await;
+        let account = ended.1.started.account.clone();
+        // The caller may have gone: the journal has the outcome.
+        tell.send(ended).ok();
+        leave(&background, &account, &driven).await;
+    });
+    let left = until.since(clock::now());
+    if left == Millis::ZERO {
+        return Ok(Begun::Execution(Box::new(so_far)));
+    }
+    let window = Delay::from(Duration::from_millis(left.get()));
+    match select(told, Box::pin(window)).await {
+        Either::Left((Ok((Ending::Ended, state)), _)) => Ok(Begun::Execution(Box::new(state))),
+        // Another driver goes on: what it comes to is in the journal.
+        Either::Left(_) => {
+            wait_for_end(site, &id, until).await?;
+            let Found { state, .. } = outcome_of(site, &id).await?;
+            Ok(Begun::Execution(Box::new(state)))
+        }
+        Either::Right(_) => {
+            let Found { state, .. } = outcome_of(site, &id).await?;
+            Ok(Begun::Execution(Box::new(state)))
+        }
+    }
+}
+

@@ -1,0 +1,4 @@
+//! Performs the effects of executions: calls of workers, and large outputs to and from R2.
+
+pub mod call;
+pub mod offload;

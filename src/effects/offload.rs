@@ -1,0 +1,75 @@
+//! Large outputs: put into R2 before the record that refers to them is appended, and brought back
+//! when a journal is replayed. Keys are made of execution, step and fence, so that doing it twice
+//! does it once.
+
+use std::sync::Arc;
+
+use engine::execution::{Event, INLINE_BYTES_MAX, Payload, StoredRef};
+use engine::ids::ExecutionId;
+use futures::future::try_join_all;
+use serde_json::Value;
+
+use crate::bindings::Bindings;
+use crate::journal::replay;
+
+/// Why outputs could not be put or brought.
+#[derive(Debug, thiserror::Error)]
+#[error("object storage: {0}")]
+pub struct OffloadError(String);
+
+/// Puts each output that is too large for the journal into R2 and leaves its reference.
+pub async fn store_large(
+    bindings: &Bindings,
+    id: &ExecutionId,
+    events: &mut [Event],
+) -> Result<(), OffloadError> {
+    for event in events {
+        let (step, fence) = match event {
+            Event::StepSucceeded { step, fence, .. } => (step.clone(), fence.unwrap_or_default()),
+            Event::StepReused { step, .. } => (step.clone(), engine::ids::Fence::default()),
+            _ => continue,
+        };
+        for output in replay::outputs(std::slice::from_mut(event)) {
+            store(bindings, &format!("outputs/{id}/{step}/{fence}.json"), output).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn store(bindings: &Bindings, key: &str, output: &mut Payload) -> Result<(), OffloadError> {
+    let Some(value) = output.value().filter(|_| output.stored().is_none()) else { return Ok(()) };
+    let text = value.to_string();
+    if text.len() <= INLINE_BYTES_MAX {
+        return Ok(());
+    }
+    let bytes = text.len() as u64;
+    let bucket = bindings.artifacts().map_err(|error| OffloadError(error.to_string()))?;
+    let put = bucket.put(key, text.into_bytes()).execute().await;
+    put.map_err(|error| OffloadError(error.to_string()))?;
+    output.set_stored(StoredRef { key: key.to_owned(), bytes });
+    Ok(())
+}
+
+/// Brings the values of all stored outputs.
+pub async fn resolve(bindings: &Bindings, events: &mut [Event]) -> Result<(), OffloadError> {
+    let wanted = replay::unresolved(events);
+    let values = try_join_all(wanted.iter().map(|stored| bring(bindings, stored))).await?;
+    let mut values = wanted.iter().zip(values);
+    for output in replay::outputs(events).filter(|output| output.unresolved().is_some()) {
+        if let Some((_, value)) = values.next() {
+            output.resolve(value);
+        }
+    }
+    Ok(())
+}
+
+async fn bring(bindings: &Bindings, stored: &StoredRef) -> Result<Arc<Value>, OffloadError> {
+    let failed = |error: String| OffloadError(format!("{}: {error}", stored.key));
+    let bucket = bindings.artifacts().map_err(|error| failed(error.to_string()))?;
+    let object = bucket.get(&stored.key).execute().await.map_err(|e| failed(e.to_string()))?;
+    let object = object.ok_or_else(|| failed("not there".to_owned()))?;
+    let body = object.body().ok_or_else(|| failed("without a body".to_owned()))?;
+    let text = body.text().await.map_err(|error| failed(error.to_string()))?;
+    let value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    Ok(Arc::new(value))
+}

@@ -1,8 +1,8 @@
 //! Owns who may call a worker. It sees headers and secrets alone: it must not open a connection,
 //! read a body, or let any other part of a request decide.
 //!
-//! Every credential that is sent is checked; one that is wrong refuses the call, even beside a right
-//! one. A secret that is not configured refuses its audience: there is no default.
+//! Every credential that is sent is checked; one that is wrong refuses the call, even beside a
+//! right one. A secret that is not configured refuses its audience: there is no default.
 
 use http::HeaderMap;
 use sha2::{Digest, Sha256};

@@ -30,6 +30,9 @@ pub struct Operation {
     pub estimated_cost_usd: f64,
 }
 
+const AUTHENTICATION: &str =
+    "Authorization: Bearer <worker secret> with X-Worker-ID, or X-API-Key: <client key>";
+
 /// What `/health` depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -74,7 +77,7 @@ impl WorkerInfo {
             "worker": self.name,
             "version": self.version,
             "description": self.description,
-            "authentication": "Authorization: Bearer <worker secret> with X-Worker-ID, or X-API-Key",
+            "authentication": AUTHENTICATION,
             "headers": ["Idempotency-Key", "X-Attempt", "X-Fence", "X-Deadline-Ms", "traceparent"],
             "endpoints": endpoints,
         })
@@ -82,6 +85,9 @@ impl WorkerInfo {
 
     /// `GET /capabilities`: what a registry wants to know.
     pub fn capabilities(&self, state: &State) -> Value {
+        let cost_usd = |operation: &Operation| {
+            if state.model { operation.estimated_cost_usd } else { 0.0 }
+        };
         let operations: Vec<Value> = self
             .operations
             .iter()
@@ -91,7 +97,7 @@ impl WorkerInfo {
                     "summary": operation.summary,
                     "input_format": example(operation.input),
                     "output_format": example(operation.output),
-                    "estimated_cost_usd": if state.model { operation.estimated_cost_usd } else { 0.0 },
+                    "estimated_cost_usd": cost_usd(operation),
                 })
             })
             .collect();

@@ -76,7 +76,8 @@ fn read<T: DeserializeOwned>(body: &Value) -> Result<T, Fault> {
     })
 }
 
-/// Tries values in the fault's place until the reader complains about something else, or not at all.
+/// Tries values in the fault's place until the reader complains about something else, or not at
+/// all.
 fn repair<T: DeserializeOwned>(body: &mut Value, fault: &Fault) -> Repair<T> {
     let candidates = [
         None,
@@ -103,7 +104,8 @@ fn repair<T: DeserializeOwned>(body: &mut Value, fault: &Fault) -> Repair<T> {
     Repair::Stuck
 }
 
-/// Puts `candidate` where `pointer` leads, or removes what is there. False where that is impossible.
+/// Puts `candidate` where `pointer` leads, or removes what is there. False where that is
+/// impossible.
 fn place(body: &mut Value, pointer: &str, candidate: Option<Value>) -> bool {
     let Some((parent, key)) = pointer.rsplit_once('/') else { return false };
     let key = key.replace("~1", "/").replace("~0", "~");

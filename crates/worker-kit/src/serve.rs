@@ -1,5 +1,5 @@
-//! Owns the way of a request through a worker: route, credentials, body, handler, answer. It performs
-//! what the pure modules decide, and turns every failure into the error form.
+//! Owns the way of a request through a worker: route, credentials, body, handler, answer. It
+//! performs what the pure modules decide, and turns every failure into the error form.
 
 use std::future::Future;
 

@@ -58,8 +58,8 @@ impl std::fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The URL to call, without its fragment, or why it is refused. `allow_local` admits local names and
-/// private addresses, for development; everything else holds.
+/// The URL to call, without its fragment, or why it is refused. `allow_local` admits local names
+/// and private addresses, for development; everything else holds.
 pub fn check(text: &str, allow_local: bool) -> Result<Url, Refusal> {
     if text.len() > URL_CHARS_MAX {
         return Err(Refusal::TooLong);

@@ -1,4 +1,5 @@
-//! Owns the price of tokens. Integer arithmetic; a fraction of a micro-dollar counts as a whole one.
+//! Owns the price of tokens. Integer arithmetic; a fraction of a micro-dollar counts as a whole
+//! one.
 
 use crate::money;
 use crate::reply::Usage;

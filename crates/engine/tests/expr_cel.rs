@@ -94,6 +94,7 @@ fn numbers_of_json_behave_as_written() {
         ("size(data.list) > 0", json!(true)),
         ("data.list[1.0]", json!(1)),
         ("int('12') + int(3.9) + int(-3.9)", json!(12)),
+        ("type(data.n)", json!("int")),
         ("double(2) / 4", json!(0.5)),
         ("string(1.5) + string(2) + string(true) + string(3.0)", json!("1.52true3")),
         ("bool('true')", json!(true)),
@@ -174,7 +175,10 @@ fn functions_on_lists_and_maps() {
         ("flatten([[1], 2, [[3]]])", json!([1, 2, [3]])),
         ("data.articles.map(a, a.tags).flatten()", json!(["x", "y", "z"])),
         ("distinct(data.words)", json!(["b", "a"])),
-        ("distinct([1, 1.0, '1', [1], [1.0], {'a': 1}, {'a': 1u}])", json!([1, "1", [1], {"a": 1}])),
+        (
+            "distinct([1, 1.0, '1', [1], [1.0], {'a': 1}, {'a': 1u}])",
+            json!([1, "1", [1], {"a": 1}]),
+        ),
         ("distinct_by(data.articles, 'url').map(a, a.id)", json!(["a", "b"])),
         ("distinct_by(data.articles, 'm.k').map(a, a.id)", json!(["a", "b", "c"])),
         ("concat(data.list, [9], data.empty)", json!([3, 1, 2, 9])),
@@ -225,4 +229,3 @@ fn functions_on_texts_and_numbers() {
         ("round(1e300, 15)", json!(1e300)),
     ]);
 }
-

@@ -66,7 +66,8 @@ impl Program {
         let program = Program::compile(source, output_known)?;
         match always(&program.expr) {
             Some(other) if other != Type::Bool => {
-                let message = format!("a condition is true or false; this is of type {}", other.name());
+                let message =
+                    format!("a condition is true or false; this is of type {}", other.name());
                 Err(CompileError::at(source, program.expr.at, message))
             }
             Some(_) | None => Ok(program),
@@ -97,7 +98,8 @@ impl Program {
             other => {
                 let at = Position::of(&self.source, self.expr.at);
                 let found = other.type_of().name();
-                let message = format!("a condition is true or false, not of type {found} (at {at})");
+                let message =
+                    format!("a condition is true or false, not of type {found} (at {at})");
                 Err(EvalError::Type { message })
             }
         }

@@ -45,9 +45,6 @@ pub(super) fn to_json(
             }
             Ok(Value::Object(object))
         }
-        Val::Type(_) => {
-            let message = "a type has no form in JSON; compare it: `type(x) == int`".to_owned();
-            Err(EvalError::Type { message })
-        }
+        Val::Type(known) => budget.result_text(known.name()),
     }
 }

@@ -1,0 +1,176 @@
+//! The local stack as a test starts, kills and starts it again: the real workerd, with D1, KV, R2,
+//! queues and Durable Objects, on a free port and in a state folder of its own.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::client::Client;
+
+/// The keys of stacks that tests start.
+pub const CLIENT_API_KEY: &str = "test-client-key-0123456789abcdef0123456789";
+/// See [`CLIENT_API_KEY`].
+pub const WORKER_SHARED_SECRET: &str = "test-worker-secret-0123456789abcdef01234";
+
+/// Whether the tests that need the stack are asked for: `./test.sh` builds it and says so.
+#[expect(clippy::disallowed_methods, reason = "a tool of the tests, not the Worker")]
+pub fn wanted() -> bool {
+    let wanted = std::env::var("BITWARE_STACK").is_ok_and(|value| value == "1");
+    if !wanted {
+        eprintln!("skipped: ./test.sh builds the stack and sets BITWARE_STACK=1");
+    }
+    wanted
+}
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("crates/testkit lies two below the root").to_owned()
+}
+
+/// A state folder that goes when the test does.
+#[derive(Debug)]
+pub struct StateDir(PathBuf);
+
+impl StateDir {
+    /// A new folder under `target/`, with its database migrated.
+    pub fn new(name: &str) -> Self {
+        let folder = root().join("target/test-state").join(format!("{name}-{}", std::process::id()));
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).expect("target/ can be written to");
+        let state = Self(folder);
+        state.script("scripts/migrate.sh", &[state.text()]);
+        state
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Executes SQL in the local D1 with wrangler, as an operator would; the stack may be serving.
+    pub fn execute(&self, sql: &str) {
+        let file = self.0.join("statements.sql");
+        std::fs::write(&file, sql).expect("the state folder can be written to");
+        let file = file.to_str().expect("paths of tests are text");
+        self.script(
+            "scripts/d1.sh",
+            &[self.text(), "--file", file],
+        );
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().expect("paths of tests are text")
+    }
+
+    fn script(&self, script: &str, arguments: &[&str]) {
+        let done = Command::new(root().join(script)).args(arguments).current_dir(root()).output();
+        let done = done.expect("the scripts can be started");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{script} {arguments:?} failed: {said}");
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::fs::remove_dir_all(&self.0).ok();
+        }
+    }
+}
+
+/// A stack that serves.
+#[derive(Debug)]
+pub struct Stack {
+    child: Child,
+    workerd: u32,
+    url: String,
+    options: Vec<String>,
+}
+
+impl Stack {
+    /// Starts the stack on a state folder; each of `vars` is `NAME=value` for the orchestrator.
+    pub fn start(state: &StateDir, vars: &[&str]) -> Self {
+        let mut options: Vec<String> = ["--port", "0", "--state", state.text()]
+            .map(str::to_owned)
+            .to_vec();
+        for var in vars {
+            options.extend(["--var".to_owned(), (*var).to_owned()]);
+        }
+        for (name, value) in [
+            ("CLIENT_API_KEY", CLIENT_API_KEY),
+            ("WORKER_SHARED_SECRET", WORKER_SHARED_SECRET),
+            ("FEEDS_OFFLINE", "true"),
+        ] {
+            options.extend(["--var-all".to_owned(), format!("{name}={value}")]);
+        }
+        let log = state.path().join("stack.log");
+        options.extend(["--log".to_owned(), log.to_str().expect("text").to_owned()]);
+        Self::spawn(options)
+    }
+
+    /// A stack on the same state and with the same vars as this one, which must be dead.
+    pub fn again(self) -> Self {
+        let options = self.options.clone();
+        drop(self);
+        Self::spawn(options)
+    }
+
+    fn spawn(options: Vec<String>) -> Self {
+        let mut child = Command::new(root().join("scripts/stack.sh"))
+            .args(&options)
+            .current_dir(root())
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("scripts/stack.sh can be started");
+        let out = child.stdout.take().expect("standard output is a pipe");
+        let (mut workerd, mut url) = (0, String::new());
+        for line in BufReader::new(out).lines() {
+            let line = line.expect("standard output is text");
+            if let Some(pid) = line.strip_prefix("workerd ") {
+                workerd = pid.parse().expect("a process id");
+            } else if let Some(ready) = line.strip_prefix("ready ") {
+                ready.clone_into(&mut url);
+                break;
+            }
+        }
+        assert!(!url.is_empty(), "the stack ended before it was ready; see its log");
+        Self { child, workerd, url, options }
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A client with both credentials.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url, CLIENT_API_KEY, WORKER_SHARED_SECRET)
+    }
+
+    /// The process of workerd, for its figures.
+    pub fn workerd(&self) -> u32 {
+        self.workerd
+    }
+
+    /// Kills workerd in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        signal("KILL", self.workerd);
+        self.child.wait().expect("the stack can be waited for");
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        signal("TERM", self.child.id());
+        self.child.wait().ok();
+    }
+}
+
+fn signal(name: &str, pid: u32) {
+    let mut kill = Command::new("kill");
+    kill.args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status().ok();
+}

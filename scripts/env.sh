@@ -14,7 +14,8 @@ export WASM_OPT_BIN="$root/node_modules/.bin/wasm-opt"
 export ESBUILD_BIN="$root/node_modules/.bin/esbuild"
 
 # A compiler whose own folder could not be written to has its wasm32 library in a sysroot beside it.
-wasm32_sysroot="$tools/sysroot-$(rustc --version 2>/dev/null | tr -c 'a-zA-Z0-9.\n' -)"
+rustc_version=$(rustc --version 2>/dev/null || echo none)
+wasm32_sysroot=$tools/sysroot-${rustc_version//[^[:alnum:].]/-}
 if [[ -x $wasm32_sysroot/bin/rustc ]]; then
   export PATH="$wasm32_sysroot/bin:$PATH" RUSTC="$wasm32_sysroot/bin/rustc"
 fi

@@ -30,3 +30,23 @@ quietly() {
   tail -n 30 "$log" >&2
   return 1
 }
+
+# The text that heads a script.
+print_usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1"; }
+
+# All that the stack needs to start: tools, then the Workers.
+prepare() {
+  "$root/scripts/setup-toolchain.sh"
+  # shellcheck source=scripts/env.sh
+  . "$root/scripts/env.sh"
+  "$root/scripts/build.sh"
+}
+
+# Keys of the environment go before those of .dev.vars.
+load_keys() {
+  local client=${CLIENT_API_KEY:-} worker=${WORKER_SHARED_SECRET:-}
+  # shellcheck source=/dev/null
+  if [[ -f $root/.dev.vars ]]; then . "$root/.dev.vars"; fi
+  export CLIENT_API_KEY=${client:-${CLIENT_API_KEY:-}}
+  export WORKER_SHARED_SECRET=${worker:-${WORKER_SHARED_SECRET:-}}
+}

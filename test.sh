@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Passes the tests: sets up what is missing, then formatting, lints, documentation, host tests, the
+# wasm build, and the tests that talk to the real stack on ports and state folders of their own.
+#
+#   ./test.sh               all of it
+#   ./test.sh --url URL     only the HTTP suite, against a running orchestrator, with CLIENT_API_KEY
+#                           and WORKER_SHARED_SECRET of the environment, else of .dev.vars
+#   ./test.sh --help        this text
+#
+# The last line is `N passed, N failed`; the exit status is 0 when nothing failed.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/scripts/lib.sh"
+cd "$root"
+
+url=""
+while (($#)); do
+  case $1 in
+    --url) url=${2:?--url needs a value} && shift ;;
+    --url=*) url=${1#*=} ;;
+    --help) print_usage "$0" && exit ;;
+    *) fail "unknown option $1; see ./test.sh --help" ;;
+  esac
+  shift
+done
+
+if [[ -n $url ]]; then
+  load_keys
+  exec cargo run --quiet --package testkit --bin suite -- --url "$url"
+fi
+
+passed=0
+failed=0
+verdict=ok
+log=target/test.log
+
+# phase NAME PROGRAM…: counts one, or as many as the test programs that cargo ran say.
+phase() {
+  local name=$1 began=$SECONDS ok bad
+  shift
+  verdict=ok
+  say "$name"
+  "$@" 2>&1 | tee "$log" || verdict=failed
+  read -r ok bad < <(awk '/^test result:/ { ok += $4; bad += $6 }
+    END { print ok + 0, bad + 0 }' "$log")
+  if [[ $verdict == failed && $bad == 0 ]]; then bad=1; fi
+  if [[ $verdict == ok && $ok == 0 ]]; then ok=1; fi
+  passed=$((passed + ok)) failed=$((failed + bad))
+  say "$name: $verdict, $((SECONDS - began)) s"
+}
+
+mkdir -p target
+scripts/setup-toolchain.sh
+# shellcheck source=scripts/env.sh
+. scripts/env.sh
+phase "formatting" cargo fmt --all --check
+phase "lints" cargo clippy --workspace --all-targets -- -D warnings
+phase "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+phase "host tests" cargo test --workspace --no-fail-fast
+phase "wasm build" scripts/build.sh
+if [[ $verdict == ok ]]; then
+  phase "stack tests" env BITWARE_STACK=1 \
+    cargo test --package testkit --no-fail-fast --test 'stack_*' -- --test-threads=1
+fi
+echo "$passed passed, $failed failed"
+((failed == 0))

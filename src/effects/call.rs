@@ -30,6 +30,15 @@ pub fn via(target: Option<&Target>) -> Via {
     }
 }
 
+/// The word for it in replies and tables.
+pub fn via_text(via: Via) -> &'static str {
+    match via {
+        Via::ServiceBinding => "service_binding",
+        Via::Http => "http",
+        Via::Internal => "internal",
+    }
+}
+
 /// Makes the call. Dropping the future gives the call up.
 pub async fn call(bindings: &Bindings, config: &Config, request: &Request) -> Outcome {
     let fault = match exchange(bindings, config, request).await {

@@ -63,7 +63,8 @@ pub async fn resolve(bindings: &Bindings, events: &mut [Event]) -> Result<(), Of
     Ok(())
 }
 
-async fn bring(bindings: &Bindings, stored: &StoredRef) -> Result<Arc<Value>, OffloadError> {
+/// Brings the value of one stored output.
+pub async fn bring(bindings: &Bindings, stored: &StoredRef) -> Result<Arc<Value>, OffloadError> {
     let failed = |error: String| OffloadError(format!("{}: {error}", stored.key));
     let bucket = bindings.artifacts().map_err(|error| failed(error.to_string()))?;
     let object = bucket.get(&stored.key).execute().await.map_err(|e| failed(e.to_string()))?;

@@ -1,5 +1,7 @@
 //! Why an execution is not moving: for each unfinished step what it waits for.
 
+use std::fmt;
+
 use super::{State, StepStatus};
 use crate::ids::Fence;
 use crate::time::Timestamp;
@@ -30,6 +32,19 @@ pub enum Blocker {
     Budget,
     /// A driver with a free slot and enough lifetime.
     Driver,
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dependencies(names) => write!(f, "waits for {}", names.join(", ")),
+            Self::Answer(_) => f.write_str("waits for its worker's answer"),
+            Self::Retry => f.write_str("waits for its next attempt"),
+            Self::Parallelism => f.write_str("waits until fewer steps are in progress"),
+            Self::Budget => f.write_str("waits for money that is kept back for others"),
+            Self::Driver => f.write_str("waits for a driver"),
+        }
+    }
 }
 
 impl State {

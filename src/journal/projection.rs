@@ -1,0 +1,157 @@
+//! What a journal says of an execution, written to D1 where queries find it.
+
+use engine::execution::{Payload, State, StepState, StepStatus};
+use engine::plan::{Kind, Step as PlannedStep};
+use engine::shard::Projected;
+use engine::time::{Millis, Timestamp};
+use serde_json::{Value, json};
+
+use super::replay::{self, ReplayError};
+use crate::bindings::{Bindings, Missing};
+use crate::clock;
+use crate::db::executions::{Execution, Step};
+use crate::db::{self, D1, DbError, iso};
+use crate::effects::call;
+use crate::log::{self, Level};
+
+/// Why a projection was not made. It is made again later.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectionError {
+    /// The database is not bound.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// The database did not take it.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The journal could not be read.
+    #[error("the journal's storage: {0}")]
+    Storage(String),
+}
+
+/// Projects executions; `read` gives the records of one.
+pub async fn project(
+    bindings: &Bindings,
+    due: &[Projected],
+    read: impl Fn(&Projected) -> worker::Result<Vec<String>>,
+) -> Result<(), ProjectionError> {
+    let now = clock::now();
+    let mut rows = Vec::with_capacity(due.len());
+    for projected in due {
+        let records = read(projected);
+        let records = records.map_err(|error| ProjectionError::Storage(error.to_string()))?;
+        match state(&records) {
+            Ok(state) => rows.push(rows_of(&state, records.len() as u64, now)),
+            // Trying again would not help, and must not hold the others back.
+            Err(error) => log::write(
+                Level::Error,
+                json!({
+                    "event": "journal.unreadable",
+                    "execution.id": projected.id.as_str(),
+                    "error": error.to_string(),
+                }),
+            ),
+        }
+    }
+    let database = D1::new(bindings.database()?);
+    Ok(db::projection::project(&database, &rows).await?)
+}
+
+fn state(records: &[String]) -> Result<State, ReplayError> {
+    replay::state(replay::events(records)?)
+}
+
+/// The rows of an execution whose journal has `seq` records.
+pub fn rows_of(state: &State, seq: u64, now: Timestamp) -> db::projection::Projected {
+    let steps = state.plan.steps.iter().zip(&state.steps);
+    db::projection::Projected {
+        execution: execution_of(state, seq, now),
+        steps: steps.map(|(planned, step)| step_of(planned, step, now)).collect(),
+    }
+}
+
+fn execution_of(state: &State, seq: u64, now: Timestamp) -> Execution {
+    let started = &state.started;
+    let asked = |key: &str| started.request.get(key).and_then(Value::as_str).map(str::to_owned);
+    let summary = state.summary(now);
+    let blocked = state.why(now).into_iter().next();
+    Execution {
+        pipeline_id: started.id.to_string(),
+        account_id: started.account.clone(),
+        template_name: state.plan.name.clone(),
+        template_revision: started.revision,
+        topic: asked("topic"),
+        status: state.status.as_str().to_owned(),
+        execution_strategy: started.terms.strategy.clone(),
+        optimize_for: asked("optimize_for").unwrap_or_default(),
+        urgency: asked("urgency").unwrap_or_default(),
+        quality_level: asked("quality_level").unwrap_or_default(),
+        request: started.request.clone(),
+        result: result_of(state),
+        error: state.fault.as_ref().map(|fault| json!(fault)),
+        total_cost_micro_usd: state.spent.as_micros(),
+        cost_estimated: state.cost_estimated,
+        budget_micro_usd: started.terms.budget.map(|budget| budget.as_micros()),
+        sources_discovered: summary.figures.sources_discovered,
+        articles_processed: summary.figures.articles_processed,
+        final_quality_score: summary.figures.quality,
+        optimization_applied: summary
+            .optimizations
+            .iter()
+            .map(|optimization| optimization.as_str().to_owned())
+            .collect(),
+        cache_hit: state.is_cache_hit(),
+        total_execution_time_ms: summary.duration.get(),
+        waiting_reason: blocked.map(|blocked| format!("step `{}` {}", blocked.step, blocked.by)),
+        journal_seq: seq,
+        created_at: iso(started.id.created_at()),
+        started_at: Some(iso(started.at)),
+        completed_at: state.finished_at.map(iso),
+        updated_at: iso(now),
+    }
+}
+
+/// The result, where all that it is made of stands in the journal; else the steps' rows say where
+/// their outputs lie.
+fn result_of(state: &State) -> Option<Value> {
+    let stored = |step: &StepState| step.output.as_ref().and_then(Payload::stored).is_some();
+    if !state.status.is_final() || state.steps.iter().any(stored) {
+        return None;
+    }
+    state.result().ok()
+}
+
+fn step_of(planned: &PlannedStep, step: &StepState, now: Timestamp) -> Step {
+    let target = planned.target(step.fallback);
+    let succeeded = step.status == StepStatus::Succeeded;
+    let answered = u64::from(succeeded && step.reused_from.is_none());
+    let not_failed = answered + u64::from(step.attempt.is_some());
+    let duration = step.started_at.map(|from| step.finished_at.unwrap_or(now).since(from));
+    let error = step.fault.as_ref().map(|fault| json!(fault));
+    Step {
+        step_name: planned.name.clone(),
+        step_order: planned.order,
+        worker_name: target.map(|target| target.worker.clone()),
+        kind: kind_text(&planned.kind).to_owned(),
+        status: step.status.as_str().to_owned(),
+        success: succeeded,
+        generation: step.generation.into(),
+        attempts: step.attempts.into(),
+        failed_attempts: u64::from(step.attempts).saturating_sub(not_failed),
+        execution_time_ms: duration.map_or(0, Millis::get),
+        cost_micro_usd: step.cost.as_micros(),
+        cost_estimated: step.cost_estimated,
+        cache_hit: step.reused_from.is_some(),
+        communication_method: call::via_text(call::via(target)).to_owned(),
+        error: error.or_else(|| step.skipped.as_ref().map(|reason| json!({ "skipped": reason }))),
+        data: step.output.clone(),
+        started_at: step.started_at.map(iso),
+        completed_at: step.finished_at.map(iso),
+    }
+}
+
+fn kind_text(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Worker(_) => "worker",
+        Kind::Transform => "transform",
+    }
+}

@@ -9,6 +9,8 @@ const red = (text) => (process.stdout.isTTY ? `\x1b[31m${text}\x1b[0m` : text);
 let passed = 0;
 let failed = 0;
 
+const NO_SUCH_ID = "pipe_0_00000000000000000000000000";
+
 console.log(`checking ${client.url}`);
 await check("it serves", async () => {
   const { body } = await expect(200, "GET", "/health");
@@ -38,12 +40,13 @@ await check("a basic pipeline completes", async () => {
   demand(ended.status === "completed", `it ended ${ended.status}: ${reason(ended.pipeline.error)}`);
 });
 await check("its status shows every step", async () => {
+  demand(id, "no execution was started");
   const { body } = await expect(200, "GET", `/pipeline/${id}`);
   const steps = body.pipeline.worker_results;
   demand(steps.length > 0 && steps.every(({ success }) => success), "a step did not succeed");
 });
 await check("an unknown pipeline is not found", async () => {
-  const { body } = await expect(404, "GET", `/pipeline/${id}x`);
+  const { body } = await expect(404, "GET", `/pipeline/${NO_SUCH_ID}`);
   demand(body.error === "Pipeline not found", `the error is ${body.error}`);
 });
 console.log(`${passed} passed, ${failed} failed`);
@@ -56,6 +59,7 @@ async function check(name, test) {
     passed += 1;
     console.log(`${green("✓")} ${name} (${seconds(performance.now() - began)})`);
   } catch (error) {
+    if (error.cause?.code === "ECONNREFUSED") stop(`nothing answers at ${client.url}`);
     failed += 1;
     console.log(`${red("✗")} ${name}: ${error.cause?.message ?? error.message}`);
   }
@@ -65,6 +69,11 @@ async function expect(status, method, path, options) {
   const reply = await client.call(method, path, options);
   demand(reply.status === status, `${method} ${path}: ${reply.status} ${reply.text.slice(0, 300)}`);
   return reply;
+}
+
+function stop(message) {
+  console.error(`error: ${message}; ./run.sh --serve starts an orchestrator here`);
+  process.exit(1);
 }
 
 function demand(holds, message) {

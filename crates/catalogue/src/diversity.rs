@@ -19,49 +19,68 @@ pub struct Candidate {
     pub score: f64,
 }
 
+/// What of a feed is compared.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    keywords: BTreeSet<String>,
+    category: String,
+    host: String,
+}
+
+impl Profile {
+    pub(crate) fn of(feed: &Feed) -> Profile {
+        Profile {
+            keywords: feed.keywords.iter().flat_map(|keyword| stems(keyword)).collect(),
+            category: feed.category.clone(),
+            host: feed.host().to_owned(),
+        }
+    }
+
+    /// How alike two feeds are, 0..1: shared keywords, category and site.
+    pub(crate) fn similarity(&self, other: &Profile) -> f64 {
+        let shared = self.keywords.intersection(&other.keywords).count();
+        let all = (self.keywords.len() + other.keywords.len() - shared).max(1);
+        let same_category = f64::from(u8::from(self.category == other.category));
+        let same_site = f64::from(u8::from(!self.host.is_empty() && self.host == other.host));
+        KEYWORDS_SHARE * shared as f64 / all as f64
+            + CATEGORY_SHARE * same_category
+            + SITE_SHARE * same_site
+    }
+}
+
 /// Up to `count` candidates, one after the other: each time the one with the best balance of its
 /// score and its likeness to what is already `taken` or chosen. `score_share`, 0..1, says how much
 /// the score counts in that balance. Equal ones stay in their order.
-pub fn select_diverse(
-    feeds: &[Feed],
+pub(crate) fn select(
+    profiles: &[Profile],
     candidates: &[Candidate],
     taken: &[usize],
     count: usize,
     score_share: f64,
 ) -> Vec<Candidate> {
-    let mut left: Vec<Candidate> =
-        candidates.iter().filter(|candidate| !taken.contains(&candidate.feed)).copied().collect();
+    let likeness_to = |feed: usize, others: &[usize]| {
+        let alike = others.iter().map(|&other| profiles[feed].similarity(&profiles[other]));
+        alike.fold(0.0, f64::max)
+    };
+    let mut left: Vec<(Candidate, f64)> = candidates
+        .iter()
+        .filter(|candidate| !taken.contains(&candidate.feed))
+        .map(|candidate| (*candidate, likeness_to(candidate.feed, taken)))
+        .collect();
+    let value = |(candidate, likeness): &(Candidate, f64)| {
+        score_share * candidate.score - (1.0 - score_share) * likeness
+    };
     let mut chosen: Vec<Candidate> = Vec::new();
-    let mut seen: Vec<usize> = taken.to_vec();
     while chosen.len() < count && !left.is_empty() {
-        let value = |candidate: &Candidate| {
-            let likeness = seen
-                .iter()
-                .map(|&other| similarity(&feeds[candidate.feed], &feeds[other]))
-                .fold(0.0, f64::max);
-            score_share * candidate.score - (1.0 - score_share) * likeness
-        };
         let best = (1..left.len())
             .fold(0, |best, at| if value(&left[at]) > value(&left[best]) { at } else { best });
-        let candidate = left.remove(best);
-        seen.push(candidate.feed);
+        let (candidate, _) = left.remove(best);
+        for (other, likeness) in &mut left {
+            *likeness = likeness.max(likeness_to(other.feed, &[candidate.feed]));
+        }
         chosen.push(candidate);
     }
     chosen
-}
-
-/// How alike two feeds are, 0..1: shared keywords, category and site.
-pub fn similarity(one: &Feed, other: &Feed) -> f64 {
-    let (a, b) = (keyword_stems(one), keyword_stems(other));
-    let shared = a.intersection(&b).count() as f64;
-    let all = a.union(&b).count().max(1) as f64;
-    let same_category = f64::from(u8::from(one.category == other.category));
-    let same_site = f64::from(u8::from(!one.host().is_empty() && one.host() == other.host()));
-    KEYWORDS_SHARE * shared / all + CATEGORY_SHARE * same_category + SITE_SHARE * same_site
-}
-
-fn keyword_stems(feed: &Feed) -> BTreeSet<String> {
-    feed.keywords.iter().flat_map(|keyword| stems(keyword)).collect()
 }
 
 #[cfg(test)]
@@ -93,7 +112,8 @@ mod tests {
     fn choose(count: usize, score_share: f64, taken: &[usize]) -> Vec<usize> {
         let candidates =
             [(0, 0.9), (1, 0.8), (2, 0.5)].map(|(feed, score)| Candidate { feed, score });
-        select_diverse(&feeds(), &candidates, taken, count, score_share)
+        let profiles: Vec<Profile> = feeds().iter().map(Profile::of).collect();
+        select(&profiles, &candidates, taken, count, score_share)
             .iter()
             .map(|candidate| candidate.feed)
             .collect()
@@ -101,10 +121,11 @@ mod tests {
 
     #[test]
     fn likeness_counts_keywords_category_and_site() {
-        let feeds = feeds();
-        assert!((similarity(&feeds[0], &feeds[0]) - 1.0).abs() < 1e-9);
-        assert!((similarity(&feeds[0], &feeds[1]) - (0.5 * 2.0 / 3.0 + 0.5)).abs() < 1e-9);
-        assert_eq!(similarity(&feeds[0], &feeds[2]), 0.0);
+        let profiles: Vec<Profile> = feeds().iter().map(Profile::of).collect();
+        let alike = |one: usize, other: usize| profiles[one].similarity(&profiles[other]);
+        assert!((alike(0, 0) - 1.0).abs() < 1e-9);
+        assert!((alike(0, 1) - (0.5 * 2.0 / 3.0 + 0.5)).abs() < 1e-9);
+        assert_eq!(alike(0, 2), 0.0);
     }
 
     #[test]

@@ -115,8 +115,9 @@ fn one() -> u32 {
 mod tests {
     use super::*;
 
-    const FEED: &str = r#"{"url":"https://www.a.org/f.xml","title":"A","site_url":"https://www.a.org/x",
-        "category":"c","language":"en","keywords":["k"],"description":"d"}"#;
+    const FEED: &str = r#"{"url":"https://www.a.org/f.xml","title":"A",
+        "site_url":"https://www.a.org/x","category":"c","language":"en","keywords":["k"],
+        "description":"d"}"#;
 
     fn error(text: &str) -> String {
         parse(text).unwrap_err().to_string()

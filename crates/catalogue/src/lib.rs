@@ -10,17 +10,19 @@ mod concepts;
 mod diversity;
 mod feed;
 mod index;
+pub mod probe;
 mod query;
 mod search;
 mod stem;
 mod words;
 
-pub use diversity::{Candidate, select_diverse, similarity};
+pub use diversity::Candidate;
 pub use feed::{CatalogueError, Feed};
 pub use query::{Group, Query};
 pub use search::{Hit, Match};
 pub use words::stems;
 
+use diversity::Profile;
 use index::Index;
 
 /// Categories whose feeds report on everything, in the order in which they stand in for a topic
@@ -32,6 +34,7 @@ pub const GENERAL_CATEGORIES: [&str; 4] = ["general", "world", "science", "techn
 pub struct Catalogue {
     feeds: Vec<Feed>,
     index: Index,
+    profiles: Vec<Profile>,
 }
 
 impl Catalogue {
@@ -39,7 +42,8 @@ impl Catalogue {
     pub fn from_json(text: &str) -> Result<Catalogue, CatalogueError> {
         let feeds = feed::parse(text)?;
         let index = Index::build(&feeds);
-        Ok(Catalogue { feeds, index })
+        let profiles = feeds.iter().map(Profile::of).collect();
+        Ok(Catalogue { feeds, index, profiles })
     }
 
     /// The feeds, in the order of the file. [`Hit::feed`] points into it.
@@ -53,9 +57,26 @@ impl Catalogue {
     }
 
     /// The feeds that are about the query, most relevant first; equal ones in the order of their
-    /// URLs. Feeds below the floor of relevance are left out.
+    /// URLs. Feeds below the floor of relevance, or far below the best one, are left out.
     pub fn search(&self, query: &Query) -> Vec<Hit> {
-        search::search(&self.index, &self.feeds, query)
+        search::search(&self.index, &self.feeds, query, search::SHARE_OF_BEST_MIN)
+    }
+
+    /// Like [`Catalogue::search`], but with the feeds far below the best one.
+    pub fn search_wide(&self, query: &Query) -> Vec<Hit> {
+        search::search(&self.index, &self.feeds, query, 0.0)
+    }
+
+    /// Up to `count` candidates that are good and unlike each other and those `taken` (maximal
+    /// marginal relevance). `score_share`, 0..1, says how much the score counts beside unlikeness.
+    pub fn select_diverse(
+        &self,
+        candidates: &[Candidate],
+        taken: &[usize],
+        count: usize,
+        score_share: f64,
+    ) -> Vec<Candidate> {
+        diversity::select(&self.profiles, candidates, taken, count, score_share)
     }
 
     /// Feeds that report on everything, for a topic that nothing matches: the general categories

@@ -4,20 +4,20 @@
 use std::sync::OnceLock;
 
 use crate::concepts::{self, Concept};
-use crate::words::stems;
+use crate::words::{Term, stems, terms};
 
 /// How much another name of a concept counts beside the topic's own words.
 const NAME_WEIGHT: f64 = 0.8;
 /// How much a word near a concept counts.
 const RELATED_WEIGHT: f64 = 0.35;
-/// No more of a topic's stems are read.
-const TOPIC_STEMS_MAX: usize = 64;
+/// No more of a topic's terms are read.
+const TOPIC_TERMS_MAX: usize = 64;
 /// Words that a topic is wrapped in rather than about. They count only where nothing else is left.
 const WRAPPING: &str = "news latest trends developments development future impact update overview
     analysis report recent current today new best top guide introduction state role effect
     challenges opportunities innovation innovations outlook insights insight review summary
-    breakthrough breakthroughs important key major biggest modern emerging advances progress week month year topic topics
-    article articles feed feeds rss blog blogs source sources";
+    breakthrough breakthroughs important key major biggest modern emerging advances progress week
+    month year topic topics article articles feed feeds rss blog blogs source sources";
 
 /// A phrase that stands for a subject.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,17 +54,18 @@ pub struct Query {
 impl Query {
     /// The query for a topic in plain words. A topic without words gives an empty query.
     pub fn topic(topic: &str) -> Query {
-        let mut stems = stems(topic);
-        stems.truncate(TOPIC_STEMS_MAX);
-        let pairs = stems.windows(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect();
+        let mut terms = terms(topic);
+        terms.truncate(TOPIC_TERMS_MAX);
+        let pairs =
+            terms.windows(2).map(|pair| [pair[0].stem.clone(), pair[1].stem.clone()]).collect();
         let (wrapping, told): (Vec<Group>, Vec<Group>) =
-            groups(&stems).into_iter().partition(Group::is_wrapping);
+            groups(&terms).into_iter().partition(Group::is_wrapping);
         Query { groups: if told.is_empty() { wrapping } else { told }, pairs }
     }
 
     /// This query with a further aspect that counts `weight` times as much as the topic.
     pub fn with_aspect(mut self, aspect: &str, weight: f64) -> Query {
-        for group in groups(&stems(aspect)) {
+        for group in groups(&terms(aspect)) {
             if self.groups.iter().all(|known| known.label != group.label) {
                 self.groups.push(Group { weight, ..group });
             }
@@ -94,6 +95,18 @@ impl Group {
         self.alternatives.iter().map(|alternative| alternative.text.as_str())
     }
 
+    /// The words near the subject, in the order of the table; not those that contain one of its
+    /// names.
+    pub fn near(&self) -> impl Iterator<Item = &str> {
+        let (near, names): (Vec<&Alternative>, Vec<&Alternative>) =
+            self.alternatives.iter().partition(|one| one.is_related());
+        near.into_iter()
+            .filter(move |word| {
+                names.iter().all(|name| !name.stems.iter().all(|stem| word.stems.contains(stem)))
+            })
+            .map(|word| word.text.as_str())
+    }
+
     /// A single word that no concept names, and that says nothing about the topic: also a year.
     fn is_wrapping(&self) -> bool {
         static STEMS: OnceLock<Vec<String>> = OnceLock::new();
@@ -106,7 +119,8 @@ impl Group {
 
 /// Takes a topic apart. Names of several words come first, and may overlap ("offshore wind farms"
 /// is "offshore wind" and "wind farms"); words that none of them covers stand for themselves.
-fn groups(stems: &[String]) -> Vec<Group> {
+fn groups(terms: &[Term]) -> Vec<Group> {
+    let stems: Vec<String> = terms.iter().map(|term| term.stem.clone()).collect();
     let found: Vec<(Vec<&'static Concept>, usize)> = (0..stems.len())
         .map(|at| concepts::at_start(&stems[at..]).unwrap_or((Vec::new(), 1)))
         .collect();
@@ -119,7 +133,7 @@ fn groups(stems: &[String]) -> Vec<Group> {
         if *length == 1 && covered[at] {
             continue;
         }
-        let group = group(&stems[at..at + length], concepts);
+        let group = group(&terms[at..at + length], concepts);
         let is_known = groups.iter().any(|(known, of)| {
             known.label == group.label || (!concepts.is_empty() && same(of, concepts))
         });
@@ -135,15 +149,11 @@ fn same(some: &[&'static Concept], others: &[&'static Concept]) -> bool {
         && some.iter().zip(others).all(|(one, other)| std::ptr::eq(*one, *other))
 }
 
-fn group(own: &[String], concepts: &[&'static Concept]) -> Group {
-    // A concept's spelling reads better than stems do.
-    let spelled = concepts
-        .iter()
-        .flat_map(|concept| &concept.names)
-        .find(|name| name.stems == own)
-        .map_or_else(|| own.join(" "), |name| name.text.to_owned());
-    let mut alternatives =
-        vec![Alternative { text: spelled.clone(), stems: own.to_vec(), weight: 1.0 }];
+fn group(terms: &[Term], concepts: &[&'static Concept]) -> Group {
+    let own: Vec<String> = terms.iter().map(|term| term.stem.clone()).collect();
+    let spellings: Vec<&str> = terms.iter().map(|term| term.spelling.as_str()).collect();
+    let spelled = spellings.join(" ");
+    let mut alternatives = vec![Alternative { text: spelled.clone(), stems: own, weight: 1.0 }];
     let names = concepts.iter().flat_map(|c| c.names.iter().map(|name| (name, NAME_WEIGHT)));
     let near = concepts.iter().flat_map(|c| c.related.iter().map(|word| (word, RELATED_WEIGHT)));
     for (phrase, weight) in names.chain(near) {
@@ -175,7 +185,7 @@ mod tests {
             labels("AI regulation in the European Union"),
             ["ai regulation", "european union"]
         );
-        assert_eq!(labels("climate change and beekeeping"), ["climate change", "beekeep"]);
+        assert_eq!(labels("climate change and beekeeping"), ["climate change", "beekeeping"]);
         assert_eq!(labels("AI, ai and A.I."), ["ai"]);
         assert_eq!(labels("AI and artificial intelligence"), ["ai"]);
         assert_eq!(labels("offshore wind farms"), ["offshore wind"]);
@@ -196,13 +206,21 @@ mod tests {
     fn a_concept_brings_its_names_and_its_category() {
         let query = Query::topic("KI und künstliche Intelligenz");
         let group = &query.groups[2];
-        assert_eq!(group.label, "kunstliche intelligenz");
+        assert_eq!(group.label, "künstliche intelligenz");
         assert_eq!(query.category(), Some("artificial intelligence"));
         let weight =
             |text: &str| group.alternatives.iter().find(|a| a.text == text).map(|a| a.weight);
-        assert_eq!(weight("kunstliche intelligenz"), Some(1.0));
+        assert_eq!(weight("künstliche intelligenz"), Some(1.0));
         assert_eq!(weight("ai"), Some(NAME_WEIGHT));
         assert_eq!(weight("deep learning"), Some(RELATED_WEIGHT));
+    }
+
+    #[test]
+    fn words_near_a_subject_are_not_its_names_again() {
+        let query = Query::topic("artificial intelligence");
+        let near: Vec<&str> = query.groups[0].near().collect();
+        assert!(near.contains(&"machine learning"));
+        assert!(!near.contains(&"ai research") && !near.contains(&"generative ai"), "{near:?}");
     }
 
     #[test]
@@ -218,6 +236,6 @@ mod tests {
         assert!(Query::topic("").is_empty());
         assert!(Query::topic(" …!? ").is_empty());
         let words: Vec<String> = (0..500).map(|number| format!("w{number}x")).collect();
-        assert_eq!(Query::topic(&words.join(" ")).groups.len(), TOPIC_STEMS_MAX);
+        assert_eq!(Query::topic(&words.join(" ")).groups.len(), TOPIC_TERMS_MAX);
     }
 }

@@ -4,8 +4,8 @@
 //! Relevance Framework: BM25 and Beyond", 2009): occurrences weighted by field, tempered by the
 //! field's length and saturated, then damped by how common the phrase is beside the topic's own
 //! words. Phrases add up as independent evidence does: 1 − Π(1 − score). A feed's relevance is
-//! mostly the average over subjects, weighted by how much they distinguish, so that a feed about two
-//! of a topic's subjects stands above a feed about one; its best subject counts for the rest, so
+//! mostly the average over subjects, weighted by how much they distinguish, so that a feed about
+//! two of a topic's subjects stands above a feed about one; its best subject counts for the rest, so
 //! that a long topic does not hide it. A subject's home category and the topic's word pairs add a
 //! share of what is missing to 1.
 
@@ -24,8 +24,8 @@ const PAIR_SHARE: f64 = 0.15;
 const UNKNOWN_WEIGHT: f64 = 0.35;
 /// Feeds below are left out.
 const RELEVANCE_MIN: f64 = 0.12;
-/// Feeds below this share of the best one are left out.
-const SHARE_OF_BEST_MIN: f64 = 0.35;
+/// Feeds below this share of the best one are left out, unless a wide search is asked for.
+pub(crate) const SHARE_OF_BEST_MIN: f64 = 0.35;
 /// What the average over subjects counts; the best subject counts the rest.
 const AVERAGE_SHARE: f64 = 0.7;
 /// Phrases in no more than this share of the feeds are rare enough to count in full.
@@ -44,6 +44,20 @@ pub struct Hit {
     pub matches: Vec<Match>,
 }
 
+impl Hit {
+    /// What matches, for a person: up to `count` phrases, each with its place.
+    pub fn found(&self, count: usize) -> String {
+        let mut named: Vec<String> = Vec::new();
+        for Match { phrase, field } in &self.matches {
+            let name = format!("\"{phrase}\" ({field})");
+            if named.len() < count && !named.contains(&name) {
+                named.push(name);
+            }
+        }
+        named.join(", ")
+    }
+}
+
 /// A phrase that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -53,7 +67,12 @@ pub struct Match {
     pub field: &'static str,
 }
 
-pub(crate) fn search(index: &Index, feeds: &[Feed], query: &Query) -> Vec<Hit> {
+pub(crate) fn search(
+    index: &Index,
+    feeds: &[Feed],
+    query: &Query,
+    share_of_best_min: f64,
+) -> Vec<Hit> {
     let subjects: Vec<Subject> =
         query.groups.iter().map(|group| subject(index, feeds, group)).collect();
     let total_weight: f64 = subjects.iter().map(|subject| subject.weight).sum();
@@ -83,7 +102,7 @@ pub(crate) fn search(index: &Index, feeds: &[Feed], query: &Query) -> Vec<Hit> {
         b.relevance.total_cmp(&a.relevance).then_with(by_url)
     });
     let best = hits.first().map_or(0.0, |hit| hit.relevance);
-    let floor = RELEVANCE_MIN.max(best * SHARE_OF_BEST_MIN);
+    let floor = RELEVANCE_MIN.max(best * share_of_best_min);
     hits.retain(|hit| hit.relevance >= floor);
     hits
 }
@@ -263,6 +282,10 @@ mod tests {
         let hit = &catalogue.search(&Query::topic("photovoltaics"))[0];
         assert_eq!(hit.matches[0].phrase, "solar");
         assert_eq!(hit.matches[0].field, "keywords");
+        assert_eq!(hit.found(3), "\"solar\" (keywords)");
+        let hit = &catalogue.search(&Query::topic("wind and batteries for homes"))[0];
+        assert_eq!(hit.found(2), "\"wind\" (keywords), \"batteries\" (keywords)");
+        assert_eq!(hit.found(1), "\"wind\" (keywords)");
     }
 
     #[test]

@@ -11,8 +11,19 @@ const ABBREVIATION_CHARS_MAX: usize = 5;
 /// are kept even where they look like a stop word ("WHO", "US"); the dots of "A.I." go. A text of
 /// nothing but stop words ("well-being") keeps them all.
 pub fn stems(text: &str) -> Vec<String> {
+    terms(text).into_iter().map(|term| term.stem).collect()
+}
+
+/// An index term, and how the text spells it, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Term {
+    pub(crate) stem: String,
+    pub(crate) spelling: String,
+}
+
+pub(crate) fn terms(text: &str) -> Vec<Term> {
     let shouted = !text.chars().any(char::is_lowercase);
-    let told: Vec<String> = words(text)
+    let told: Vec<Term> = words(text)
         .filter(|word| {
             let abbreviated = !shouted && is_abbreviation(word.text);
             abbreviated || !stop::is_stop(&fold(word.text), Language::English)
@@ -22,11 +33,11 @@ pub fn stems(text: &str) -> Vec<String> {
     if told.is_empty() { words(text).filter_map(|word| term(word.text)).collect() } else { told }
 }
 
-fn term(word: &str) -> Option<String> {
+fn term(word: &str) -> Option<Term> {
     let folded = fold(word);
     let is_number = folded.starts_with(|c: char| c.is_ascii_digit());
     let plain = if is_number { folded } else { folded.replace(['.', '\''], "") };
-    (!plain.is_empty()).then(|| stem(&plain))
+    (!plain.is_empty()).then(|| Term { stem: stem(&plain), spelling: word.to_lowercase() })
 }
 
 fn is_abbreviation(word: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Owns the operation that reads feeds and says whether they can be read. What counts as a feed is
-//! `probe`'s decision, what may be called `worker_kit::ssrf`'s.
+//! `catalogue::probe`'s decision, what may be called `worker_kit::ssrf`'s.
 
+use catalogue::probe::{self, Format};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -9,7 +10,6 @@ use worker_kit::outbound::{Door, Exchange, Fault, Limits, Outgoing, follow};
 use worker_kit::{Validate, Violations, clock, deadline, ssrf, vars};
 
 use crate::health::{Health, Status};
-use crate::probe::{self, Format};
 use crate::{library, store};
 
 /// The most feeds that one call reads.
@@ -19,7 +19,8 @@ const READS_AT_ONCE: usize = 4;
 const READ_MS_MAX: u32 = 8_000;
 const READ_BYTES_MAX: usize = 5 * 1024 * 1024;
 const REDIRECTS_MAX: u32 = 5;
-const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5";
+const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, \
+                      application/xml;q=0.9, */*;q=0.5";
 const USER_AGENT: &str = concat!("bitware-rss-librarian/", env!("CARGO_PKG_VERSION"));
 /// The host that stands in for the network when offline, and the binding that answers for it.
 const SAMPLE_HOST: &str = "sample-feeds.bitware.invalid";
@@ -198,10 +199,13 @@ mod tests {
 
     #[test]
     fn the_answer_reads_as_the_contract_says() {
-        let text = serde_json::to_string(&judged(404, "")).unwrap();
         assert_eq!(
-            text,
-            r#"{"url":"https://a.org/f","status":"failing","checked_at":"2026-01-01T00:00:00.000Z","detail":"status 404","http_status":404,"duration_ms":0,"recorded":false}"#
+            serde_json::to_value(judged(404, "")).unwrap(),
+            serde_json::json!({
+                "url": "https://a.org/f", "status": "failing", "detail": "status 404",
+                "checked_at": "2026-01-01T00:00:00.000Z", "http_status": 404, "duration_ms": 0,
+                "recorded": false,
+            })
         );
         let unread = serde_json::to_value(unread("https://a.org/f", "late")).unwrap();
         assert_eq!(unread["status"], "unverified");

@@ -1,14 +1,13 @@
 //! Finds feeds for a topic in a curated catalogue, and checks whether they can be read.
 //!
 //! This file is the entry alone. What decides is pure: `sources` ranks, `health` keeps what checks
-//! said, `probe` recognises a feed. `check` and `store` touch the network and KV.
+//! said. `check` and `store` touch the network and KV.
 
 mod check;
 mod handler;
 pub mod health;
 mod info;
 pub mod library;
-pub mod probe;
 pub mod sources;
 mod store;
 

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use worker_kit::{Validate, Violations};
 
-use catalogue::{Catalogue, Feed, Hit, Match, Query};
+use catalogue::{Catalogue, Feed, Hit, Query};
 
 use crate::health::{Health, HealthBook};
 
@@ -114,20 +114,13 @@ fn source(feed: &Feed, hit: Option<&Hit>, book: &HealthBook) -> Source {
         language: feed.language.clone(),
         quality_score: rounded(quality_score),
         relevance: rounded(relevance),
-        reason: hit.map_or_else(|| GENERAL.to_owned(), |hit| reason(&hit.matches)),
+        reason: hit.map_or_else(|| GENERAL.to_owned(), reason),
         health,
     }
 }
 
-fn reason(matches: &[Match]) -> String {
-    let mut named: Vec<String> = Vec::new();
-    for found in matches {
-        let name = format!("\"{}\" ({})", found.phrase, found.field);
-        if named.len() < REASON_MATCHES_MAX && !named.contains(&name) {
-            named.push(name);
-        }
-    }
-    format!("matches {}", named.join(", "))
+fn reason(hit: &Hit) -> String {
+    format!("matches {}", hit.found(REASON_MATCHES_MAX))
 }
 
 /// Three decimals: what lies behind is noise to a reader.

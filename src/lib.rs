@@ -1,1 +1,80 @@
-//! The shell.
+//! The shell: what the platform calls. Event handlers and Durable Object exports only; everything
+//! else stands in the modules.
+
+mod api;
+mod auth;
+mod bindings;
+mod cache;
+mod clock;
+mod config;
+mod cors;
+pub mod db;
+mod driver;
+mod effects;
+mod error;
+mod extract;
+mod governor;
+mod health;
+mod journal;
+mod log;
+mod openapi;
+mod plans;
+mod request;
+mod router;
+mod schema;
+mod serve;
+pub mod templates;
+mod trace;
+
+use axum::body::Body;
+use futures::future::join;
+use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
+
+use bindings::Bindings;
+use driver::Site;
+pub use governor::Governor;
+pub use journal::Journal;
+use request::Deployment;
+
+#[event(start)]
+fn start() {
+    // The platform's own hook, which marks the instance as lost, comes after the one that prints.
+    let platform = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        console_error_panic_hook::hook(info);
+        platform(info);
+    }));
+}
+
+#[event(fetch)]
+async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+) -> worker::Result<worker::Response> {
+    let config = config::of(&env);
+    let deployment = Deployment { config, bindings: Bindings::of(env), invocation: Some(context) };
+    let response = match worker::request_from_wasm(request) {
+        Ok(request) => serve::serve(request.map(Body::new), deployment).await,
+        Err(_) => serve::refuse_unreadable(deployment),
+    };
+    serve::to_platform(response).await
+}
+
+/// Each minute: what is overdue wakes, and workers whose health is no longer known are checked.
+#[event(scheduled)]
+async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
+    let site = site(env);
+    join(driver::sweep(&site), health::check_if_due(&site)).await;
+}
+
+/// Never an error: the platform would take it for a crash of the whole instance.
+#[event(queue)]
+async fn queue(batch: MessageBatch<String>, env: Env, context: Context) -> worker::Result<()> {
+    driver::consume(&site(env), &batch, &context).await;
+    Ok(())
+}
+
+fn site(env: Env) -> Site {
+    Site { config: config::of(&env), bindings: Bindings::of(env) }
+}

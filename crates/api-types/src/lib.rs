@@ -1,1 +1,28 @@
-//! The wire types of the HTTP API
+//! The wire types of the HTTP API: what goes in and out, as serde and OpenAPI see it.
+//!
+//! It owns names and shapes of JSON fields and the limits that a schema can express. It must hold
+//! no logic beyond that, and no type of the engine: the shell converts by destructuring.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod catalog;
+mod error;
+mod history;
+mod orchestrate;
+mod pipeline;
+mod service;
+
+pub use catalog::{
+    Capabilities, Limits, QualityLevelEntry, StrategyEntry, TemplateEntry, TemplateReply,
+    TemplateStep, TemplatesReply, UrgencyLevelEntry, WorkerEntry, WorkerHealth,
+};
+pub use error::{ErrorReply, Violation};
+pub use history::{HistoryEntry, HistoryQuery, HistoryReply, StrategyLabel};
+pub use orchestrate::{OptimizeFor, OrchestrateRequest, OutputFormat, QualityLevel, Urgency};
+pub use pipeline::{
+    CommunicationMethod, ExecutionStatus, Pipeline, PipelineReply, StepResult, StepStatus,
+};
+pub use service::{
+    Credential, Endpoint, HealthReply, HealthStatus, HelpReply, LivenessReply, RootReply,
+    WorkerHealthEntry,
+};

@@ -1,0 +1,146 @@
+//! What this installation can do: its workers, its templates, and what each label changes.
+
+use api_types::{
+    Capabilities, CommunicationMethod, Limits, QualityLevelEntry, StrategyEntry, UrgencyLevelEntry,
+    WorkerEntry, WorkerHealth,
+};
+use axum::Json;
+use futures::future::try_join3;
+use serde_json::Value;
+
+use super::{ORCHESTRATOR_TYPE, SERVICE, VERSION, templates};
+use crate::clock::now;
+use crate::config::Config;
+use crate::db::policy::{QualityLevel, Strategy, UrgencyLevel};
+use crate::db::templates as rows;
+use crate::db::workers::{self, Worker};
+use crate::error::ApiError;
+use crate::extract::BODY_BYTES_MAX;
+use crate::openapi::{PUBLIC, ServerErrors};
+use crate::request::RequestContext;
+use crate::templates::TemplateCache;
+
+/// The kinds of step that this build can do.
+const STEP_KINDS: [&str; 2] = ["worker", "transform"];
+
+/// What this installation can do.
+#[utoipa::path(
+    get, path = "/capabilities", tag = PUBLIC,
+    responses((status = 200, description = "What it can do", body = Capabilities), ServerErrors),
+)]
+#[worker::send]
+pub async fn capabilities(context: RequestContext) -> Result<Json<Capabilities>, ApiError> {
+    let database = context.database()?;
+    let known = TemplateCache::shared();
+    let (workers, listed, policy) = try_join3(
+        workers::active(&database),
+        rows::list(&database),
+        known.policy(&database, now()),
+    )
+    .await?;
+    Ok(Json(Capabilities {
+        service: SERVICE.to_owned(),
+        version: VERSION.to_owned(),
+        orchestrator_type: ORCHESTRATOR_TYPE.to_owned(),
+        available_workers: workers.into_iter().map(worker).collect(),
+        available_templates: listed.into_iter().map(templates::entry).collect(),
+        step_kinds: STEP_KINDS.map(str::to_owned).to_vec(),
+        strategies: policy.strategies.iter().cloned().map(strategy).collect(),
+        quality_levels: policy.quality_levels.iter().cloned().map(quality_level).collect(),
+        urgency_levels: policy.urgency_levels.iter().cloned().map(urgency_level).collect(),
+        limits: limits(context.config()),
+    }))
+}
+
+fn worker(row: Worker) -> WorkerEntry {
+    let Worker {
+        worker_name,
+        display_name,
+        description,
+        version,
+        service_binding,
+        base_url: _,
+        endpoints,
+        input_format,
+        output_format,
+        dependencies,
+        estimated_cost_usd,
+        avg_response_time_ms,
+        timeout_ms,
+        max_retries: _,
+        max_concurrency: _,
+        is_active: _,
+        health_check_endpoint: _,
+        last_health_check: _,
+        health_status,
+        default_config: _,
+    } = row;
+    WorkerEntry {
+        worker_name,
+        display_name,
+        description,
+        version,
+        endpoints: texts(Some(endpoints)),
+        input_format: input_format.unwrap_or_default(),
+        output_format: output_format.unwrap_or_default(),
+        dependencies: texts(dependencies),
+        estimated_cost_usd,
+        avg_response_time_ms,
+        timeout_ms,
+        communication_method: match service_binding {
+            Some(_) => CommunicationMethod::ServiceBinding,
+            None => CommunicationMethod::Http,
+        },
+        // The column's CHECK allows no other words.
+        health_status: serde_json::from_value(health_status.into())
+            .unwrap_or(WorkerHealth::Unknown),
+    }
+}
+
+fn texts(list: Option<Value>) -> Vec<String> {
+    let list = list.as_ref().and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn strategy(row: Strategy) -> StrategyEntry {
+    let Strategy {
+        name,
+        label,
+        max_parallel_steps,
+        skip_optional_steps,
+        use_cache,
+        max_retries,
+        deadline_ms,
+        description,
+    } = row;
+    StrategyEntry {
+        name,
+        label,
+        description,
+        max_parallel_steps,
+        skip_optional_steps,
+        use_cache,
+        max_retries,
+        deadline_ms,
+    }
+}
+
+fn quality_level(row: QualityLevel) -> QualityLevelEntry {
+    let QualityLevel { name, source_discovery_depth, max_articles, min_quality, description } = row;
+    QualityLevelEntry { name, description, source_discovery_depth, max_articles, min_quality }
+}
+
+fn urgency_level(row: UrgencyLevel) -> UrgencyLevelEntry {
+    let UrgencyLevel { name, deadline_ms, priority, description } = row;
+    UrgencyLevelEntry { name, description, deadline_ms, priority }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        body_bytes_max: BODY_BYTES_MAX as u64,
+        execution_ms_max: config.execution_max.get(),
+        concurrent_executions_max: config.concurrent_executions_max,
+        default_budget_usd: config.budget_default.as_usd(),
+        sync_window_ms: config.sync_window.get(),
+    }
+}

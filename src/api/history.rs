@@ -1,0 +1,214 @@
+//! The executions of the caller's account, newest first.
+
+use api_types::{HistoryEntry, HistoryQuery, HistoryReply};
+use axum::Json;
+use chrono::DateTime;
+use engine::money::MicroUsd;
+use engine::plan::Violation;
+use engine::time::Timestamp;
+use serde_json::Value;
+
+use crate::auth::{Authorized, ClientRead};
+use crate::db::history::{self, Cursor, Filter, HistoryRow};
+use crate::error::ApiError;
+use crate::extract::Query;
+use crate::openapi::{CLIENT, ClientErrors, QueryErrors};
+use crate::request::RequestContext;
+
+const PAGE_DEFAULT: u32 = 50;
+
+/// The executions of the caller's account, newest first.
+#[utoipa::path(
+    get, path = "/pipeline-history", tag = CLIENT,
+    params(HistoryQuery),
+    responses(
+        (status = 200, description = "A page of executions", body = HistoryReply),
+        QueryErrors, ClientErrors,
+    ),
+    security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
+)]
+#[worker::send]
+pub async fn pipeline_history(
+    authorized: Authorized<ClientRead>,
+    context: RequestContext,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<HistoryReply>, ApiError> {
+    let account = authorized.caller.account();
+    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+    let count = query.total == Some(true);
+    let (filter, after) = read(query)?;
+    let database = context.database()?;
+    let page = history::page(&database, account, &filter, after.as_ref(), limit).await?;
+    let total = match count {
+        true => Some(history::total(&database, account, &filter).await?),
+        false => None,
+    };
+    let pipelines = page.rows.into_iter().map(entry).collect::<Result<_, _>>()?;
+    let next_cursor = page.next.map(|cursor| format!("{}_{}", cursor.created_at, cursor.id));
+    Ok(Json(HistoryReply { pipelines, next_cursor, total }))
+}
+
+/// What the query asks for; what its schema could not see is checked here.
+fn read(query: HistoryQuery) -> Result<(Filter, Option<Cursor>), ApiError> {
+    let HistoryQuery {
+        status,
+        template,
+        strategy,
+        topic,
+        from,
+        to,
+        cost_min_usd,
+        cost_max_usd,
+        limit: _,
+        cursor,
+        total: _,
+    } = query;
+    let mut violations = Vec::new();
+    let created_from = moment("/from", from, &mut violations);
+    let created_to = moment("/to", to, &mut violations);
+    let after = cursor.and_then(|text| {
+        let found = read_cursor(&text);
+        if found.is_none() {
+            report(&mut violations, "/cursor", "cursor", "is not a next_cursor of an earlier page");
+        }
+        found
+    });
+    if !violations.is_empty() {
+        return Err(ApiError::QueryInvalid(violations));
+    }
+    let micros = |usd: Option<f64>| usd.and_then(MicroUsd::from_usd).map(MicroUsd::as_micros);
+    let filter = Filter {
+        template_name: template,
+        status: status.and_then(label),
+        execution_strategy: strategy.and_then(label),
+        topic_contains: topic,
+        created_from,
+        created_to,
+        cost_micro_usd_min: micros(cost_min_usd),
+        cost_micro_usd_max: micros(cost_max_usd),
+    };
+    Ok((filter, after))
+}
+
+fn moment(
+    pointer: &str,
+    text: Option<String>,
+    violations: &mut Vec<Violation>,
+) -> Option<Timestamp> {
+    let parsed = DateTime::parse_from_rfc3339(&text?);
+    if parsed.is_err() {
+        report(violations, pointer, "format", "is not a moment such as 2026-11-21T10:00:00Z");
+    }
+    parsed.ok().map(|at| Timestamp::from_millis(at.timestamp_millis()))
+}
+
+fn report(violations: &mut Vec<Violation>, pointer: &str, code: &str, message: &str) {
+    violations.push(Violation {
+        pointer: pointer.to_owned(),
+        code: code.to_owned(),
+        message: message.to_owned(),
+    });
+}
+
+fn read_cursor(text: &str) -> Option<Cursor> {
+    let (created_at, id) = text.rsplit_once('_')?;
+    DateTime::parse_from_rfc3339(created_at).ok()?;
+    let id = id.parse().ok().filter(|id| (0..1 << 53).contains(id))?;
+    Some(Cursor { created_at: created_at.to_owned(), id })
+}
+
+/// The word of an enumeration, as columns have it.
+fn label(value: impl serde::Serialize) -> Option<String> {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => Some(word),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn entry(row: HistoryRow) -> Result<HistoryEntry, ApiError> {
+    let HistoryRow {
+        id: _,
+        pipeline_id,
+        template_name,
+        template_revision,
+        topic,
+        status,
+        execution_strategy,
+        optimize_for: _,
+        urgency,
+        quality_level,
+        total_cost_micro_usd,
+        cost_estimated: _,
+        sources_discovered,
+        articles_processed,
+        final_quality_score,
+        optimization_applied,
+        cache_hit,
+        total_execution_time_ms,
+        waiting_reason: _,
+        created_at,
+        started_at: _,
+        completed_at,
+    } = row;
+    let status = serde_json::from_value(status.into());
+    Ok(HistoryEntry {
+        pipeline_url: format!("/pipeline/{pipeline_id}"),
+        pipeline_id,
+        topic,
+        template: template_name,
+        template_revision,
+        execution_strategy,
+        urgency,
+        quality_level,
+        status: status.map_err(|error| ApiError::Internal { cause: error.to_string() })?,
+        total_cost_usd: MicroUsd::from_micros(total_cost_micro_usd).as_usd(),
+        total_execution_time_ms,
+        sources_discovered,
+        articles_processed,
+        final_quality_score,
+        optimization_applied,
+        cache_hit,
+        created_at,
+        completed_at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::{ExecutionStatus, StrategyLabel};
+
+    use super::*;
+
+    #[test]
+    fn a_query_becomes_a_filter() {
+        let (filter, after) = read(HistoryQuery {
+            status: Some(ExecutionStatus::Failed),
+            strategy: Some(StrategyLabel::QualityOptimized),
+            from: Some("2026-11-21T12:00:00+02:00".to_owned()),
+            cost_min_usd: Some(0.07),
+            cursor: Some("2026-11-21T10:00:00.123Z_42".to_owned()),
+            ..HistoryQuery::default()
+        })
+        .unwrap();
+        assert_eq!(filter.status.as_deref(), Some("failed"));
+        assert_eq!(filter.execution_strategy.as_deref(), Some("quality_optimized"));
+        assert_eq!(filter.created_from, Some(Timestamp::from_millis(1_795_255_200_000)));
+        assert_eq!(filter.cost_micro_usd_min, Some(70_000));
+        let created_at = "2026-11-21T10:00:00.123Z".to_owned();
+        assert_eq!(after, Some(Cursor { created_at, id: 42 }));
+    }
+
+    #[test]
+    fn every_unreadable_value_is_reported() {
+        let text = |text: &str| Some(text.to_owned());
+        let query = HistoryQuery {
+            from: text("yesterday"),
+            to: text("2026-13-01T00:00:00Z"),
+            cursor: text("2026-11-21T10:00:00Z_x"),
+            ..HistoryQuery::default()
+        };
+        let Err(ApiError::QueryInvalid(found)) = read(query) else { panic!("it is refused") };
+        let pointers: Vec<&str> = found.iter().map(|v| v.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/from", "/to", "/cursor"]);
+    }
+}

@@ -1,0 +1,16 @@
+//! The handlers, one file for each resource: parse, authorize, one call, typed reply. They must
+//! not choose the status of an error, read a header that is a credential, or hold SQL.
+
+pub mod capabilities;
+pub mod history;
+pub mod orchestrate;
+pub mod pipeline;
+pub mod service;
+pub mod templates;
+
+/// How the service names itself.
+pub const SERVICE: &str = "bitware-orchestrator";
+/// Its version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What kind of orchestrator it is: pipelines are rows in a database.
+pub const ORCHESTRATOR_TYPE: &str = "dynamic_database_driven";

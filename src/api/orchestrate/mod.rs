@@ -1,0 +1,191 @@
+//! Starting an execution.
+
+mod ask;
+mod preference;
+
+use std::sync::Arc;
+
+use api_types::{OrchestrateRequest, PipelineReply};
+use axum::Json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::execution::{Fault, State, Status};
+use engine::time::Millis;
+
+use crate::api::pipeline::{Disclosure, view};
+use crate::auth::{Authorized, Caller, ClientExecute};
+use crate::cache;
+use crate::clock::now;
+use crate::driver::{self, Begun, Key, Start, StartError};
+use crate::error::ApiError;
+use crate::extract::JsonDocument;
+use crate::journal::projection::rows_of;
+use crate::openapi::{BodyErrors, CLIENT, ClientErrors, StartErrors};
+use crate::request::RequestContext;
+use crate::templates::{PublishedPlan, TemplateCache, TemplateError, canonical_json, sha256_hex};
+use ask::Asked;
+use preference::{Preference, idempotency_key};
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// Starts an execution of a template.
+///
+/// The answer waits for its end, up to the sync window; after that, or at once with `async` or
+/// `Prefer: respond-async`, it is 202 and the execution goes on.
+#[utoipa::path(
+    post, path = "/orchestrate", tag = CLIENT,
+    request_body = OrchestrateRequest,
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request find \
+            the first execution, for 24 hours: 1 to 255 visible ASCII characters"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`, or `wait=n` for at \
+            most n seconds (90 at most)"),
+    ),
+    responses(
+        (status = 200, description = "It is over: completed or partial", body = PipelineReply),
+        (status = 202, description = "It goes on; read pipeline_url", body = PipelineReply),
+        BodyErrors, ClientErrors, StartErrors,
+    ),
+    security(("client_key" = [])),
+)]
+#[worker::send]
+pub async fn orchestrate(
+    authorized: Authorized<ClientExecute>,
+    context: RequestContext,
+    headers: HeaderMap,
+    document: JsonDocument<OrchestrateRequest>,
+) -> Result<Response, ApiError> {
+    let key = idempotency_key(&headers)?;
+    let preference = Preference::read(&headers);
+    let body_hash = sha256_hex(canonical_json(&document.value).as_bytes());
+    let key = key.map(|key| Key { key, body_hash });
+    let (published, asked) = understand(&context, document).await?;
+    let least = published.plan.cost_min();
+    if least > asked.budget {
+        return Err(ApiError::BudgetTooSmall { needed: least, limit: asked.budget });
+    }
+    let window = match asked.asynchronous {
+        true => Millis::ZERO,
+        false => preference.window(context.config().sync_window),
+    };
+    let use_cache = asked.use_cache;
+    let start = start_of(&authorized.caller, &context, published, asked, key, window);
+    let state = match begin(&context, start, use_cache).await? {
+        Begun::Execution(state) => *state,
+        Begun::Refused { retry_after, taken } => return Err(refused(retry_after, taken)),
+        Begun::KeyConflict => return Err(ApiError::IdempotencyMismatch),
+    };
+    context.note(|notes| notes.execution = Some(state.started.id.clone()));
+    let mut response = reply(&state)?;
+    if let Some(applied) = preference.applied().and_then(|text| text.try_into().ok()) {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
+    Ok(response)
+}
+
+/// Finds the template and checks the request against it.
+async fn understand(
+    context: &RequestContext,
+    document: JsonDocument<OrchestrateRequest>,
+) -> Result<(Arc<PublishedPlan>, Asked), ApiError> {
+    let database = context.database()?;
+    let known = TemplateCache::shared();
+    let name = ask::template_name(&document.value).map(str::to_owned);
+    let published = known.plan(&database, name.as_deref(), now()).await;
+    let published = match published {
+        Ok(published) => published,
+        // What is wrong with the request itself is told first: the name may be part of it.
+        Err(_) if !document.violations.is_empty() => {
+            return Err(ApiError::RequestInvalid(document.violations));
+        }
+        Err(error) => return Err(unusable(name, error)),
+    };
+    let request = ask::examine(document, &published)?;
+    let policy = known.policy(&database, now()).await?;
+    let at = context.received_at();
+    let asked = ask::settle(request, &published.definition, &policy, context.config(), at)?;
+    Ok((published, asked))
+}
+
+fn unusable(name: Option<String>, error: TemplateError) -> ApiError {
+    let name = name.unwrap_or_else(|| "default".to_owned());
+    match error {
+        TemplateError::NotFound | TemplateError::Inactive => ApiError::TemplateNotFound { name },
+        TemplateError::Invalid(violations) => ApiError::TemplateInvalid { name, violations },
+        TemplateError::Db(error) => error.into(),
+    }
+}
+
+fn start_of(
+    caller: &Caller,
+    context: &RequestContext,
+    published: Arc<PublishedPlan>,
+    asked: Asked,
+    key: Option<Key>,
+    window: Millis,
+) -> Start {
+    Start {
+        account: caller.account().to_owned(),
+        plan: Arc::clone(&published.plan),
+        definition: Arc::clone(&published.definition),
+        revision: published.revision,
+        content_hash: published.content_hash.clone(),
+        request: asked.document,
+        terms: asked.terms,
+        traceparent: Some(context.trace().to_string()),
+        key,
+        window,
+    }
+}
+
+/// Serves a stored result as an execution of its own, or starts one that does the work.
+async fn begin(context: &RequestContext, start: Start, use_cache: bool) -> Result<Begun, ApiError> {
+    let site = context.site();
+    if use_cache {
+        let key = cache::key(&start.account, &start.content_hash, &start.request);
+        if let Some(stored) = cache::find(&site.bindings, &key).await {
+            let hit =
+                driver::record_cache_hit(&site, start.clone(), stored.outputs, &stored.from).await;
+            match hit {
+                Ok(begun) => return Ok(begun),
+                // What was stored does not fit the plan: it is as good as nothing.
+                Err(StartError::Reuse(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(driver::start(&site, context.invocation()?, start).await?)
+}
+
+fn refused(retry_after: Millis, taken: u32) -> ApiError {
+    ApiError::AdmissionRefused {
+        retry_after_s: u32::try_from(retry_after.get().div_ceil(1000)).unwrap_or(u32::MAX).max(1),
+        message: format!("{taken} executions of this account are in progress"),
+    }
+}
+
+/// 200 for an execution that has its result, 202 for one that goes on, an error for one without.
+fn reply(state: &State) -> Result<Response, ApiError> {
+    let id = state.started.id.clone();
+    let status = match state.status {
+        Status::Completed | Status::Partial => StatusCode::OK,
+        Status::Pending | Status::Running | Status::Waiting | Status::Paused => {
+            StatusCode::ACCEPTED
+        }
+        Status::Cancelled => return Err(ApiError::ExecutionCancelled { id }),
+        Status::Failed => {
+            let fault = state.fault.as_ref();
+            let code = fault.map_or("execution.failed", |fault: &Fault| fault.code.as_str());
+            let message = fault.map_or("it has no result", |fault| fault.message.as_str());
+            let (code, message) = (code.to_owned(), message.to_owned());
+            return Err(ApiError::ExecutionFailed { id, code, message });
+        }
+    };
+    let reply: PipelineReply = view(rows_of(state, 0, now()), Disclosure::Everything)?;
+    let location = HeaderValue::from_str(&reply.pipeline_url);
+    let mut response = (status, Json(reply)).into_response();
+    if let Some(location) = location.ok().filter(|_| status == StatusCode::ACCEPTED) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}

@@ -1,0 +1,153 @@
+//! What the orchestrator says about itself: front page, help, health.
+
+use std::sync::OnceLock;
+
+use api_types::{
+    Credential, Endpoint, HealthReply, HealthStatus, HelpReply, LivenessReply, RootReply,
+    WorkerHealth,
+};
+use axum::Json;
+use futures::future::join;
+
+use super::{ORCHESTRATOR_TYPE, SERVICE, VERSION};
+use crate::auth::Audience;
+use crate::clock::now;
+use crate::db::{iso, meta};
+use crate::error::ApiError;
+use crate::openapi::{PUBLIC, ServerErrors};
+use crate::request::RequestContext;
+use crate::{health as checks, router};
+
+const DESCRIPTION: &str = "A serverless edge orchestrator for AI services: pipelines are rows in a \
+    database, executions are durable, bounded in time and money, and explain themselves.";
+
+/// The front page.
+#[utoipa::path(get, path = "/", tag = PUBLIC, responses((status = 200, body = RootReply)))]
+pub async fn root() -> Json<RootReply> {
+    let links = ["/help", "/health", "/capabilities", "/templates", "/openapi.json"];
+    Json(RootReply {
+        service: SERVICE.to_owned(),
+        version: VERSION.to_owned(),
+        description: DESCRIPTION.to_owned(),
+        links: links.map(str::to_owned).to_vec(),
+    })
+}
+
+/// How to use the orchestrator: credentials and endpoints.
+#[utoipa::path(get, path = "/help", tag = PUBLIC, responses((status = 200, body = HelpReply)))]
+pub async fn help() -> Json<HelpReply> {
+    let credential = |audience: &str, headers: &[&str]| Credential {
+        audience: audience.to_owned(),
+        headers: headers.iter().map(|header| (*header).to_owned()).collect(),
+    };
+    Json(HelpReply {
+        service: SERVICE.to_owned(),
+        version: VERSION.to_owned(),
+        orchestrator_type: ORCHESTRATOR_TYPE.to_owned(),
+        description: DESCRIPTION.to_owned(),
+        authentication: vec![
+            credential("client", &["X-API-Key: <key>"]),
+            credential("worker", &["Authorization: Bearer <secret>", "X-Worker-ID: <name>"]),
+        ],
+        endpoints: endpoints(),
+        documentation: "/openapi.json".to_owned(),
+    })
+}
+
+/// How the orchestrator is.
+///
+/// It is 200 whenever the orchestrator serves; the body says what is missing or wrong, and how the
+/// workers were when they were last checked.
+#[utoipa::path(
+    get, path = "/health", tag = PUBLIC,
+    responses((status = 200, description = "It serves", body = HealthReply)),
+)]
+#[worker::send]
+pub async fn health(context: RequestContext) -> Json<HealthReply> {
+    let config = context.config();
+    let mut problems = configuration_problems(&context);
+    let (database, workers) =
+        join(database_problem(&context), checks::known(context.bindings())).await;
+    problems.extend(database);
+    let ailing = workers.iter().any(|worker| match worker.status {
+        WorkerHealth::Degraded | WorkerHealth::Unhealthy => true,
+        WorkerHealth::Healthy | WorkerHealth::Unknown => false,
+    });
+    let well = problems.is_empty() && !ailing;
+    Json(HealthReply {
+        status: if well { HealthStatus::Ok } else { HealthStatus::Degraded },
+        service: SERVICE.to_owned(),
+        version: VERSION.to_owned(),
+        environment: config.environment.as_str().to_owned(),
+        timestamp: iso(now()),
+        problems,
+        workers,
+    })
+}
+
+/// Whether the orchestrator can do its work.
+#[utoipa::path(
+    get, path = "/healthz", tag = PUBLIC,
+    responses((status = 200, description = "It can", body = LivenessReply), ServerErrors),
+)]
+#[worker::send]
+pub async fn healthz(context: RequestContext) -> Result<Json<LivenessReply>, ApiError> {
+    let found = meta::schema_version(&context.database()?).await?;
+    if found < meta::SCHEMA_VERSION {
+        return Err(ApiError::DatabaseOutdated { cause: outdated(found) });
+    }
+    Ok(Json(LivenessReply { status: "ok".to_owned() }))
+}
+
+fn configuration_problems(context: &RequestContext) -> Vec<String> {
+    let config = context.config();
+    let mut problems: Vec<String> = Vec::new();
+    for audience in Audience::ALL {
+        let (name, secret) = audience.secret(&config.secrets);
+        if secret.is_none() {
+            problems.push(format!("The secret {name} is not set; its audience is refused"));
+        }
+    }
+    let invalid = config.invalid.iter();
+    problems.extend(invalid.map(|name| format!("The variable {name} has no valid value")));
+    let missing = context.bindings().missing().into_iter();
+    problems.extend(missing.map(|name| format!("The binding {name} is missing")));
+    problems
+}
+
+async fn database_problem(context: &RequestContext) -> Option<String> {
+    // A missing binding is told with the others.
+    let database = context.database().ok()?;
+    match meta::schema_version(&database).await {
+        Ok(found) if found < meta::SCHEMA_VERSION => Some(outdated(found)),
+        Ok(_) => None,
+        Err(error) if error.is_outage() => Some("The database does not answer".to_owned()),
+        Err(_) => Some("The database is not migrated".to_owned()),
+    }
+}
+
+fn outdated(found: i64) -> String {
+    format!("The database has schema version {found}; {} is needed", meta::SCHEMA_VERSION)
+}
+
+fn endpoints() -> Vec<Endpoint> {
+    static ENDPOINTS: OnceLock<Vec<Endpoint>> = OnceLock::new();
+    ENDPOINTS.get_or_init(read_endpoints).clone()
+}
+
+fn read_endpoints() -> Vec<Endpoint> {
+    let document = serde_json::to_value(router::document()).unwrap_or_default();
+    let mut endpoints = Vec::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            endpoints.push(Endpoint {
+                method: method.to_ascii_uppercase(),
+                path: path.clone(),
+                audience: text(&operation["tags"][0]),
+                summary: text(&operation["summary"]),
+            });
+        }
+    }
+    endpoints
+}

@@ -1,0 +1,122 @@
+//! Credentials: which are accepted, what they allow, and how the others are refused.
+
+use axum::http::HeaderMap;
+
+use super::*;
+
+fn secrets() -> Secrets {
+    let config = Config::read(|name| match name {
+        CLIENT_API_KEY => Some("client-key".to_owned()),
+        WORKER_SHARED_SECRET => Some("worker-secret".to_owned()),
+        _ => None,
+    });
+    config.secrets
+}
+
+fn context(secrets: Secrets) -> RequestContext {
+    let config = Config { secrets, ..Config::read(|_| None) };
+    let deployment = crate::request::Deployment {
+        config: std::sync::Arc::new(config),
+        bindings: crate::bindings::Bindings::none(),
+        invocation: None,
+    };
+    RequestContext::new(&HeaderMap::new(), deployment)
+}
+
+async fn who(secrets: Secrets, pairs: &[(&'static str, &str)]) -> Result<Option<Caller>, u16> {
+    let headers = pairs
+        .iter()
+        .map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()))
+        .collect();
+    identify(&context(secrets), &headers).await.map_err(|error| error.code().status().as_u16())
+}
+
+const KEY: (&str, &str) = ("x-api-key", "client-key");
+const BEARER: (&str, &str) = ("authorization", "Bearer worker-secret");
+const ID: (&str, &str) = ("x-worker-id", "worker_1");
+
+#[tokio::test]
+async fn each_credential_gives_its_rights_and_both_the_union() {
+    let client = who(secrets(), &[KEY]).await.unwrap().unwrap();
+    assert!(client.scopes().contains(Scope::Execute) && client.scopes().contains(Scope::Read));
+    assert!(!client.scopes().contains(Scope::Admin));
+    let worker = who(secrets(), &[BEARER, ID]).await.unwrap().unwrap();
+    assert!(worker.scopes().contains(Scope::Admin) && !worker.scopes().contains(Scope::Execute));
+    let both = who(secrets(), &[KEY, BEARER, ID]).await.unwrap().unwrap();
+    for scope in [Scope::Execute, Scope::Read, Scope::Admin] {
+        assert!(both.scopes().contains(scope), "{scope:?}");
+    }
+    assert_eq!(both.account(), ACCOUNT_DEFAULT);
+    assert_eq!(who(secrets(), &[]).await, Ok(None));
+    assert_eq!(who(secrets(), &[ID]).await, Ok(None), "an id alone is no credential");
+}
+
+#[tokio::test]
+async fn an_invalid_credential_is_refused_even_beside_a_valid_one() {
+    for pairs in [
+        &[("x-api-key", "wrong")][..],
+        &[("x-api-key", "")],
+        &[("x-api-key", "worker-secret")],
+        &[("x-api-key", "client-key"), ("authorization", "Bearer wrong"), ID],
+        &[("x-api-key", "wrong"), BEARER, ID],
+        &[("authorization", "worker-secret"), ID],
+        &[("authorization", "Basic worker-secret"), ID],
+        &[("authorization", "Bearer "), ID],
+        &[("authorization", "Bearer client-key"), ID],
+        &[BEARER],
+        &[BEARER, ("x-worker-id", "")],
+        &[BEARER, ("x-worker-id", "a b")],
+        &[
+            BEARER,
+            ("x-worker-id", "12345678901234567890123456789012345678901234567890123456789012345"),
+        ],
+    ] {
+        assert_eq!(who(secrets(), pairs).await, Err(401), "{pairs:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_secret_refuses_its_audience_and_no_other() {
+    let no_client = Secrets { client_api_key: None, ..secrets() };
+    assert_eq!(who(no_client.clone(), &[KEY]).await, Err(503));
+    assert_eq!(who(no_client.clone(), &[("x-api-key", "")]).await, Err(503));
+    assert!(who(no_client.clone(), &[BEARER, ID]).await.is_ok());
+    assert!(configured(&no_client, Audience::Client).is_err());
+    assert!(configured(&no_client, Audience::Worker).is_ok());
+    let no_worker = Secrets { worker_shared_secret: None, ..secrets() };
+    assert_eq!(who(no_worker, &[BEARER, ID]).await, Err(503));
+}
+
+#[test]
+fn who_lacks_a_right_is_told_what_to_bring() {
+    let code = |caller: Option<&Caller>, audience, scope| {
+        Caller::permit(caller, audience, scope).map_err(|error| error.code().as_str())
+    };
+    let read_only = Caller {
+        client: Some(Client::Issued(IssuedKey {
+            id: "k".into(),
+            account: "acme".into(),
+            scopes: Scopes::parse(["read", "unknown"]),
+            expires_at: None,
+        })),
+        worker_id: None,
+    };
+    let worker = Caller { client: None, worker_id: Some("w".into()) };
+    assert_eq!(read_only.account(), "acme");
+    assert_eq!(code(Some(&read_only), Audience::Client, Scope::Read), Ok(()));
+    let execute = Scope::Execute;
+    assert_eq!(code(Some(&read_only), Audience::Client, execute), Err("auth.scope_missing"));
+    assert_eq!(code(Some(&worker), Audience::Client, execute), Err("auth.key_required"));
+    assert_eq!(code(None, Audience::Client, execute), Err("auth.key_required"));
+    assert_eq!(code(None, Audience::Worker, Scope::Admin), Err("auth.worker_required"));
+    assert_eq!(code(Some(&worker), Audience::Worker, Scope::Admin), Ok(()));
+}
+
+#[test]
+fn secrets_are_compared_whole() {
+    let secret = secrets().client_api_key.unwrap();
+    assert!(equal(&Sha256::digest("client-key"), &secret));
+    for wrong in ["client-ke", "client-key ", "Client-key", ""] {
+        assert!(!equal(&Sha256::digest(wrong), &secret), "{wrong}");
+    }
+}

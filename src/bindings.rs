@@ -1,0 +1,99 @@
+//! The names of this Worker's bindings and typed handles to them. It must know nothing of what is
+//! done with a handle.
+
+use engine::ids::ShardId;
+use worker::d1::D1Database;
+use worker::kv::KvStore;
+use worker::{Bucket, Env, Fetcher, Queue, Stub};
+
+const DATABASE: &str = "ORCHESTRATION_DB";
+const CACHE: &str = "PIPELINE_CACHE";
+const ARTIFACTS: &str = "ARTIFACTS";
+const EXECUTIONS: &str = "EXECUTIONS";
+const JOURNAL: &str = "JOURNAL";
+const GOVERNOR: &str = "GOVERNOR";
+
+/// The bindings of one invocation. Without an environment, as in tests on the host, each of them
+/// is missing.
+#[derive(Clone)]
+pub struct Bindings(Option<Env>);
+
+/// A binding that is not there, or is of another kind.
+#[derive(Debug, thiserror::Error)]
+#[error("the binding {name} is missing: {reason}")]
+pub struct Missing {
+    name: String,
+    reason: String,
+}
+
+impl Bindings {
+    /// The bindings of `env`.
+    pub fn of(env: Env) -> Self {
+        Self(Some(env))
+    }
+
+    /// No bindings at all.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// The D1 database: registry, templates, policy and the projection of executions.
+    pub fn database(&self) -> Result<D1Database, Missing> {
+        self.find(DATABASE, |env| env.d1(DATABASE))
+    }
+
+    /// The KV namespace of cached results and of the workers' health.
+    pub fn cache(&self) -> Result<KvStore, Missing> {
+        self.find(CACHE, |env| env.kv(CACHE))
+    }
+
+    /// The R2 bucket of large outputs and artifacts.
+    pub fn artifacts(&self) -> Result<Bucket, Missing> {
+        self.find(ARTIFACTS, |env| env.bucket(ARTIFACTS))
+    }
+
+    /// The queue that wakes drivers.
+    pub fn executions(&self) -> Result<Queue, Missing> {
+        self.find(EXECUTIONS, |env| env.queue(EXECUTIONS))
+    }
+
+    /// The Durable Object that holds the journals of a shard.
+    pub fn journal(&self, shard: ShardId) -> Result<Stub, Missing> {
+        let name = format!("shard-{}", shard.0);
+        self.find(JOURNAL, |env| env.durable_object(JOURNAL)?.get_by_name(&name))
+    }
+
+    /// The Durable Object that admits the executions of an account.
+    pub fn governor(&self, account: &str) -> Result<Stub, Missing> {
+        self.find(GOVERNOR, |env| env.durable_object(GOVERNOR)?.get_by_name(account))
+    }
+
+    /// A worker that is bound as the service `name`.
+    pub fn service(&self, name: &str) -> Result<Fetcher, Missing> {
+        self.find(name, |env| env.service(name))
+    }
+
+    /// The names of bindings that this deployment needs and does not have.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let there = [
+            (DATABASE, self.database().is_ok()),
+            (CACHE, self.cache().is_ok()),
+            (ARTIFACTS, self.artifacts().is_ok()),
+            (EXECUTIONS, self.executions().is_ok()),
+            (JOURNAL, self.find(JOURNAL, |env| env.durable_object(JOURNAL)).is_ok()),
+            (GOVERNOR, self.find(GOVERNOR, |env| env.durable_object(GOVERNOR)).is_ok()),
+        ];
+        there.into_iter().filter(|(_, there)| !there).map(|(name, _)| name).collect()
+    }
+
+    fn find<T>(
+        &self,
+        name: &str,
+        take: impl FnOnce(&Env) -> worker::Result<T>,
+    ) -> Result<T, Missing> {
+        let missing = |reason: String| Missing { name: name.to_owned(), reason };
+        let env = self.0.as_ref().ok_or_else(|| missing("there is no environment".to_owned()))?;
+        take(env).map_err(|error| missing(error.to_string()))
+    }
+}

@@ -1,0 +1,394 @@
+//! The only place that maps errors to HTTP: every failure that a caller can meet, its stable code,
+//! its status and its words. docs/errors.md says of each what causes and what cures it.
+//!
+//! It must not let internal text out: a `cause` goes to the log, under the request's id.
+
+mod codes;
+
+use std::sync::Arc;
+
+use api_types::ErrorReply;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::ids::ExecutionId;
+use engine::money::MicroUsd;
+use engine::plan::Violation;
+
+use crate::db::{DbError, DbErrorKind};
+use crate::driver::{ReadError, StartError};
+use crate::effects::offload::OffloadError;
+pub use codes::ErrorCode;
+
+/// The most violations that one reply lists, and that its detail spells out.
+pub const VIOLATIONS_MAX: usize = 100;
+const VIOLATIONS_IN_DETAIL_MAX: usize = 5;
+
+/// What went wrong with a request.
+#[derive(Debug)]
+pub enum ApiError {
+    /// No endpoint has this path.
+    RouteUnknown,
+    /// The endpoint does not know this method.
+    MethodNotAllowed,
+    /// The request line cannot be read.
+    RequestUnreadable,
+    /// The body is no JSON.
+    JsonMalformed { line: usize, column: usize, message: String },
+    /// The body is JSON and does not fit.
+    RequestInvalid(Vec<Violation>),
+    /// The query does not fit.
+    QueryInvalid(Vec<Violation>),
+    /// A header does not fit.
+    HeaderInvalid { name: &'static str, message: String },
+    /// The body is larger than is read.
+    BodyTooLarge { bytes_max: usize },
+    /// The body ended before it was complete.
+    BodyInterrupted,
+    /// The body is of a type that is not read.
+    MediaTypeUnsupported,
+    /// No client credential was sent.
+    ApiKeyRequired,
+    /// The client credential is not valid.
+    ApiKeyInvalid,
+    /// No worker credential was sent.
+    WorkerRequired,
+    /// The worker credential is not valid.
+    WorkerInvalid { message: &'static str },
+    /// The credentials do not allow this.
+    ScopeMissing { scope: &'static str },
+    /// The secret of this audience is not set.
+    AuthNotConfigured { secret: &'static str },
+    /// A variable has a value that cannot be used.
+    ConfigInvalid { variables: Vec<&'static str> },
+    /// The request has no topic; `violations` holds what else is wrong with it.
+    TopicMissing { violations: Vec<Violation> },
+    /// No template has this name.
+    TemplateNotFound { name: String },
+    /// The rows of the template make no valid plan.
+    TemplateInvalid { name: String, violations: Vec<Violation> },
+    /// No execution has this id, or it is not the caller's.
+    PipelineNotFound,
+    /// No way through the plan is as cheap as the budget.
+    BudgetTooSmall { needed: MicroUsd, limit: MicroUsd },
+    /// As many executions as may be are in progress.
+    AdmissionRefused { retry_after_s: u32, message: String },
+    /// The idempotency key came before with another body.
+    IdempotencyMismatch,
+    /// The execution failed.
+    ExecutionFailed { id: ExecutionId, code: String, message: String },
+    /// The execution was called off before its end.
+    ExecutionCancelled { id: ExecutionId },
+    /// The database did not answer.
+    DatabaseUnavailable { cause: String },
+    /// The database lacks a table or column.
+    DatabaseOutdated { cause: String },
+    /// The database lacks a row of policy that every installation has.
+    PolicyMissing { cause: String },
+    /// A journal did not answer.
+    JournalUnavailable { cause: String },
+    /// A binding that this deployment needs is not there.
+    BindingMissing { name: String },
+    /// A defect.
+    Internal { cause: String },
+}
+
+impl ApiError {
+    /// The code that stands for it.
+    pub fn code(&self) -> ErrorCode {
+        self.parts().code
+    }
+
+    /// The execution that it concerns.
+    pub fn execution(&self) -> Option<&ExecutionId> {
+        self.parts().execution
+    }
+
+    /// What stands in the log and nowhere else.
+    pub fn cause(&self) -> Option<&str> {
+        self.parts().cause
+    }
+
+    /// The body of the reply. `timestamp` is ISO 8601 UTC.
+    pub fn reply(&self, request_id: &str, timestamp: String) -> ErrorReply {
+        let Parts { code, detail, violations, execution, cause: _ } = self.parts();
+        let error = if let Self::TemplateNotFound { name } = self {
+            format!("Pipeline template '{name}' not found")
+        } else {
+            code.error().to_owned()
+        };
+        ErrorReply {
+            status: "error".to_owned(),
+            detail: detail.unwrap_or_else(|| error.clone()),
+            error,
+            code: code.as_str().to_owned(),
+            request_id: request_id.to_owned(),
+            timestamp,
+            pipeline_id: execution.map(ToString::to_string),
+            pipeline_url: execution.map(|id| format!("/pipeline/{id}")),
+            violations: violations.iter().map(wire_violation).collect(),
+            retry_suggestions: code.suggestions().iter().map(|text| (*text).to_owned()).collect(),
+        }
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        use ErrorCode as Code;
+        match self {
+            Self::RouteUnknown => Parts::of(Code::RouteUnknown),
+            Self::MethodNotAllowed => Parts::of(Code::MethodNotAllowed),
+            Self::RequestUnreadable => Parts::of(Code::RequestUnreadable),
+            Self::JsonMalformed { line, column, message } => Parts::of(Code::JsonMalformed)
+                .detail(format!("Line {line}, column {column}: {message}")),
+            Self::RequestInvalid(found) => Parts::of(Code::RequestInvalid).violations(found),
+            Self::QueryInvalid(found) => Parts::of(Code::QueryInvalid).violations(found),
+            Self::HeaderInvalid { name, message } => {
+                Parts::of(Code::HeaderInvalid).detail(format!("{name}: {message}"))
+            }
+            Self::BodyTooLarge { bytes_max } => {
+                Parts::of(Code::BodyTooLarge).detail(format!("At most {bytes_max} bytes are read"))
+            }
+            Self::BodyInterrupted => Parts::of(Code::BodyInterrupted),
+            Self::MediaTypeUnsupported => Parts::of(Code::MediaTypeUnsupported),
+            Self::ApiKeyRequired => Parts::of(Code::ApiKeyRequired),
+            Self::ApiKeyInvalid => {
+                Parts::of(Code::ApiKeyInvalid).detail("The X-API-Key that was sent is not valid")
+            }
+            Self::WorkerRequired => Parts::of(Code::WorkerRequired),
+            Self::WorkerInvalid { message } => Parts::of(Code::WorkerInvalid).detail(*message),
+            Self::ScopeMissing { scope } => {
+                Parts::of(Code::ScopeMissing).detail(format!("The scope {scope} is needed"))
+            }
+            Self::AuthNotConfigured { secret } => {
+                Parts::of(Code::AuthNotConfigured).detail(format!("The secret {secret} is not set"))
+            }
+            Self::ConfigInvalid { variables } => Parts::of(Code::ConfigInvalid)
+                .detail(format!("Not valid: {}", variables.join(", "))),
+            Self::TopicMissing { violations } => {
+                Parts { violations, ..Parts::of(Code::TopicMissing) }
+            }
+            Self::TemplateNotFound { .. } => Parts::of(Code::TemplateNotFound),
+            Self::TemplateInvalid { name, violations } => Parts {
+                detail: Some(format!("Template '{name}': {}", one_line(violations))),
+                ..Parts::of(Code::TemplateInvalid).violations(violations)
+            },
+            Self::PipelineNotFound => Parts::of(Code::PipelineNotFound),
+            Self::BudgetTooSmall { needed, limit } => Parts::of(Code::BudgetTooSmall)
+                .detail(format!("At least {needed} would be spent; the limit is {limit}")),
+            Self::AdmissionRefused { message, .. } => {
+                Parts::of(Code::AdmissionRefused).detail(message.as_str())
+            }
+            Self::IdempotencyMismatch => Parts::of(Code::IdempotencyMismatch),
+            Self::ExecutionFailed { id, code, message } => {
+                Parts::of(Code::ExecutionFailed).detail(format!("{message} ({code})")).about(id)
+            }
+            Self::ExecutionCancelled { id } => Parts::of(Code::ExecutionCancelled).about(id),
+            Self::DatabaseUnavailable { cause } => Parts::of(Code::DatabaseUnavailable).log(cause),
+            Self::DatabaseOutdated { cause } => Parts::of(Code::DatabaseOutdated).log(cause),
+            Self::PolicyMissing { cause } => Parts::of(Code::PolicyMissing).log(cause),
+            Self::JournalUnavailable { cause } => Parts::of(Code::JournalUnavailable).log(cause),
+            Self::BindingMissing { name } => Parts::of(Code::BindingMissing).log(name),
+            Self::Internal { cause } => Parts::of(Code::Internal).log(cause),
+        }
+    }
+}
+
+/// What an error comes to.
+struct Parts<'a> {
+    code: ErrorCode,
+    detail: Option<String>,
+    violations: &'a [Violation],
+    execution: Option<&'a ExecutionId>,
+    cause: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(code: ErrorCode) -> Self {
+        Self { code, detail: None, violations: &[], execution: None, cause: None }
+    }
+
+    fn detail(self, text: impl Into<String>) -> Self {
+        Self { detail: Some(text.into()), ..self }
+    }
+
+    fn violations(self, violations: &'a [Violation]) -> Self {
+        Self { detail: Some(one_line(violations)), violations, ..self }
+    }
+
+    fn about(self, execution: &'a ExecutionId) -> Self {
+        Self { execution: Some(execution), ..self }
+    }
+
+    fn log(self, cause: &'a str) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
+}
+
+/// The status with the error beside it; [`crate::router`] puts the body in, where the request's id
+/// is known.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.code().status().into_response();
+        if let Self::AdmissionRefused { retry_after_s, .. } = &self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
+        }
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"bitware-orchestrator\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+impl From<crate::bindings::Missing> for ApiError {
+    fn from(missing: crate::bindings::Missing) -> Self {
+        Self::BindingMissing { name: missing.to_string() }
+    }
+}
+
+/// The database's own words may quote SQL and values: they go to the log.
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        let cause = format!("{error}: {}", error.detail());
+        match error.kind() {
+            DbErrorKind::Unavailable | DbErrorKind::Overloaded => {
+                Self::DatabaseUnavailable { cause }
+            }
+            DbErrorKind::Schema => Self::DatabaseOutdated { cause },
+            DbErrorKind::Constraint | DbErrorKind::Malformed | DbErrorKind::Refused => {
+                Self::Internal { cause }
+            }
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        let cause = error.to_string();
+        match error {
+            ReadError::Journal(_) | ReadError::Offload(_) => Self::JournalUnavailable { cause },
+            ReadError::Replay(_) | ReadError::Unexpected(_) => Self::Internal { cause },
+        }
+    }
+}
+
+impl From<OffloadError> for ApiError {
+    fn from(error: OffloadError) -> Self {
+        ReadError::from(error).into()
+    }
+}
+
+impl From<StartError> for ApiError {
+    fn from(error: StartError) -> Self {
+        let cause = error.to_string();
+        match error {
+            StartError::Read(error) => error.into(),
+            StartError::Governor(_) | StartError::Journal(_) | StartError::Record(_) => {
+                Self::JournalUnavailable { cause }
+            }
+            StartError::Reuse(_) => Self::Internal { cause },
+        }
+    }
+}
+
+fn one_line(violations: &[Violation]) -> String {
+    let spelled = violations.iter().take(VIOLATIONS_IN_DETAIL_MAX).map(|violation| match violation
+        .pointer
+        .as_str()
+    {
+        "" => violation.message.clone(),
+        pointer => format!("{pointer}: {}", violation.message),
+    });
+    let mut line = spelled.collect::<Vec<_>>().join("; ");
+    if violations.len() > VIOLATIONS_IN_DETAIL_MAX {
+        line.push_str(&format!("; and {} more", violations.len() - VIOLATIONS_IN_DETAIL_MAX));
+    }
+    line
+}
+
+fn wire_violation(violation: &Violation) -> api_types::Violation {
+    let Violation { pointer, code, message } = violation.clone();
+    api_types::Violation { pointer, code, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violation(pointer: &str) -> Violation {
+        Violation { pointer: pointer.into(), code: "minimum".into(), message: "too small".into() }
+    }
+
+    #[test]
+    fn every_code_stands_in_the_documentation() {
+        let page = include_str!("../docs/errors.md");
+        for code in ErrorCode::ALL {
+            let heading = format!("### `{}`", code.as_str());
+            let section = page.split(&heading).nth(1).unwrap_or_else(|| panic!("{heading}"));
+            let section = section.split("\n### ").next().unwrap();
+            assert!(section.contains(&format!("Status {}.", code.status().as_u16())), "{heading}");
+            for part in ["Cause:", "Cure:"] {
+                assert!(section.contains(part), "{heading} lacks {part}");
+            }
+        }
+        let documented = page.matches("\n### `").count();
+        assert_eq!(documented, ErrorCode::ALL.len(), "a code stands there that does not exist");
+    }
+
+    #[test]
+    fn codes_are_unique() {
+        let mut codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ErrorCode::ALL.len());
+    }
+
+    #[test]
+    fn the_words_of_the_contract_do_not_change() {
+        let name = "nope".to_owned();
+        for (error, status, words) in [
+            (ApiError::ApiKeyRequired, 401, "API key required"),
+            (ApiError::ApiKeyInvalid, 401, "API key required"),
+            (ApiError::WorkerRequired, 401, "Worker authentication required"),
+            (ApiError::TopicMissing { violations: vec![] }, 400, "Missing required field: topic"),
+            (ApiError::TemplateNotFound { name }, 404, "Pipeline template 'nope' not found"),
+            (ApiError::PipelineNotFound, 404, "Pipeline not found"),
+            (ApiError::RouteUnknown, 404, "Endpoint not found"),
+        ] {
+            assert_eq!(error.reply("r", "t".into()).error, words);
+            assert_eq!(error.into_response().status().as_u16(), status);
+        }
+    }
+
+    #[test]
+    fn a_cause_never_reaches_the_caller() {
+        for error in [
+            ApiError::Internal { cause: "the table of secrets".into() },
+            ApiError::DatabaseUnavailable { cause: "the table of secrets".into() },
+            ApiError::BindingMissing { name: "the table of secrets".into() },
+        ] {
+            let reply = serde_json::to_string(&error.reply("r", "t".into())).unwrap();
+            assert!(!reply.contains("secrets"), "{reply}");
+            assert_eq!(error.cause(), Some("the table of secrets"));
+        }
+    }
+
+    #[test]
+    fn violations_are_listed_and_the_detail_stays_short() {
+        let error = ApiError::RequestInvalid((0..8).map(|n| violation(&format!("/{n}"))).collect());
+        let reply = error.reply("r", "t".into());
+        assert_eq!(reply.violations.len(), 8);
+        assert!(reply.detail.starts_with("/0: too small; /1: too small"));
+        assert!(reply.detail.ends_with("; and 3 more"));
+    }
+
+    #[test]
+    fn a_failed_execution_names_itself() {
+        let id: ExecutionId = "pipe_1_00000000000000000000000000".parse().unwrap();
+        let code = "worker.failed".to_owned();
+        let error = ApiError::ExecutionFailed { id, code, message: "fetch: 500".into() };
+        let reply = error.reply("r", "t".into());
+        assert_eq!(reply.pipeline_id.as_deref(), Some("pipe_1_00000000000000000000000000"));
+        assert_eq!(reply.detail, "fetch: 500 (worker.failed)");
+        assert_eq!(error.into_response().status(), StatusCode::BAD_GATEWAY);
+    }
+}

@@ -1,0 +1,106 @@
+//! The table of stable codes: name, status, code, what happened, and what may help.
+//!
+//! A code is never renamed and never given another meaning: programs depend on it.
+
+use axum::http::StatusCode;
+
+macro_rules! codes {
+    ($($name:ident $status:ident $code:literal $error:literal [$($suggestion:literal),*];)+) => {
+        /// The stable codes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ErrorCode { $(#[doc = $error] $name),+ }
+
+        impl ErrorCode {
+            /// Every code.
+            #[cfg(test)]
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The code on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            /// The status that goes with it.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status),+ }
+            }
+
+            /// What happened, where the error has no words of its own.
+            pub(super) fn error(self) -> &'static str {
+                match self { $(Self::$name => $error),+ }
+            }
+
+            pub(super) fn suggestions(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($suggestion),*]),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    RouteUnknown NOT_FOUND "route.unknown" "Endpoint not found"
+        ["GET /help lists the endpoints."];
+    MethodNotAllowed METHOD_NOT_ALLOWED "method.not_allowed" "Method not allowed"
+        ["Use one of the methods in the Allow header."];
+    RequestUnreadable BAD_REQUEST "request.unreadable" "The request cannot be read"
+        ["Check the address and the method."];
+    JsonMalformed BAD_REQUEST "json.malformed" "The body is not valid JSON"
+        ["Correct the JSON at the line and column given."];
+    RequestInvalid UNPROCESSABLE_ENTITY "request.invalid" "The request does not fit"
+        ["Correct the fields under violations."];
+    QueryInvalid UNPROCESSABLE_ENTITY "query.invalid" "The query does not fit"
+        ["Correct the parameters under violations."];
+    HeaderInvalid BAD_REQUEST "header.invalid" "A header does not fit"
+        ["Correct or leave out the header."];
+    BodyTooLarge PAYLOAD_TOO_LARGE "body.too_large" "The body is too large"
+        ["Send less, or send a reference to the data."];
+    BodyInterrupted BAD_REQUEST "body.interrupted" "The body ended before it was complete"
+        ["Send the request again."];
+    MediaTypeUnsupported UNSUPPORTED_MEDIA_TYPE "body.media_type" "The body must be JSON"
+        ["Send Content-Type: application/json."];
+    ApiKeyRequired UNAUTHORIZED "auth.key_required" "API key required"
+        ["Send the key in the header X-API-Key."];
+    ApiKeyInvalid UNAUTHORIZED "auth.key_invalid" "API key required"
+        ["Check the key in the header X-API-Key, or leave the header out."];
+    WorkerRequired UNAUTHORIZED "auth.worker_required" "Worker authentication required"
+        ["Send Authorization: Bearer <secret> and X-Worker-ID."];
+    WorkerInvalid UNAUTHORIZED "auth.worker_invalid" "Worker authentication required"
+        ["Check Authorization and X-Worker-ID, or leave both out."];
+    ScopeMissing FORBIDDEN "auth.scope_missing" "The credential does not allow this"
+        ["Use a credential with the scope that is named."];
+    AuthNotConfigured SERVICE_UNAVAILABLE "auth.not_configured" "This audience is not configured"
+        ["An operator must set the secret that is named."];
+    ConfigInvalid SERVICE_UNAVAILABLE "config.invalid" "The configuration is not valid"
+        ["An operator must correct the variables that are named."];
+    TopicMissing BAD_REQUEST "topic.missing" "Missing required field: topic"
+        ["Add the field topic with 1 to 500 characters."];
+    TemplateNotFound NOT_FOUND "template.not_found" "Pipeline template not found"
+        ["GET /templates lists the templates."];
+    TemplateInvalid CONFLICT "template.invalid" "The template cannot be executed"
+        ["An operator must correct the template's rows under violations."];
+    PipelineNotFound NOT_FOUND "pipeline.not_found" "Pipeline not found"
+        ["Check the id; executions of other accounts are not shown."];
+    BudgetTooSmall PAYMENT_REQUIRED "budget.too_small" "The budget is too small"
+        ["Raise budget_limit, or choose a cheaper template."];
+    AdmissionRefused TOO_MANY_REQUESTS "admission.refused" "Too many executions in progress"
+        ["Try again after the seconds in Retry-After."];
+    IdempotencyMismatch CONFLICT "idempotency.mismatch"
+        "The idempotency key was used with another request"
+        ["Send the first request unchanged, or use a new key."];
+    ExecutionFailed BAD_GATEWAY "execution.failed" "The execution failed"
+        ["GET the pipeline_url to see which step failed, then start anew."];
+    ExecutionCancelled CONFLICT "execution.cancelled" "The execution was cancelled"
+        ["Start anew if it was cancelled by mistake."];
+    DatabaseUnavailable SERVICE_UNAVAILABLE "database.unavailable" "The database did not answer"
+        ["Try again after a pause."];
+    DatabaseOutdated SERVICE_UNAVAILABLE "database.outdated" "The database is not migrated"
+        ["An operator must apply the migrations."];
+    PolicyMissing SERVICE_UNAVAILABLE "database.policy_missing" "The database lacks policy rows"
+        ["An operator must restore the seed rows of schema.sql."];
+    JournalUnavailable SERVICE_UNAVAILABLE "journal.unavailable" "The journal did not answer"
+        ["Try again after a pause, with the same Idempotency-Key."];
+    BindingMissing SERVICE_UNAVAILABLE "config.binding_missing" "The deployment is incomplete"
+        ["An operator must add the binding that the log names."];
+    Internal INTERNAL_SERVER_ERROR "internal" "Internal error"
+        ["Try again; if it persists, report the request_id."];
+}

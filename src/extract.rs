@@ -1,0 +1,220 @@
+//! What handlers take from a request: its body, its query and the parts of its path, each checked
+//! before a handler sees it.
+
+use std::marker::PhantomData;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use engine::ids::ExecutionId;
+use engine::plan::Violation;
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::error::ApiError;
+use crate::schema;
+
+/// The largest body that is read.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The longest template name that is looked up.
+const TEMPLATE_NAME_CHARS_MAX: usize = 64;
+
+/// A JSON body and what in it does not fit the schema of `T`: for handlers that have more to check
+/// and report everything together.
+pub struct JsonDocument<T> {
+    /// The body.
+    pub value: Value,
+    /// What does not fit.
+    pub violations: Vec<Violation>,
+    fits: PhantomData<T>,
+}
+
+/// A query that fits the parameters of `T`.
+pub struct Query<T>(pub T);
+
+/// The execution that the path names; a malformed id names none.
+pub struct ExecutionPath(pub ExecutionId);
+
+/// The template that the path names.
+pub struct TemplatePath(pub String);
+
+impl<T: DeserializeOwned> JsonDocument<T> {
+    /// The body as its type, unless something does not fit.
+    pub fn typed(self) -> Result<T, ApiError> {
+        let Self { value, violations, fits: PhantomData } = self;
+        if violations.is_empty() { typed(value) } else { Err(ApiError::RequestInvalid(violations)) }
+    }
+}
+
+impl<S: Sync, T: ToSchema + 'static> FromRequest<S> for JsonDocument<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        require_json(&parts.headers)?;
+        let bytes = read(&parts.headers, body).await?;
+        parse(&bytes)
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned + IntoParams + 'static> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let (query, violations) = schema::check_query::<T>(parts.uri.query().unwrap_or_default());
+        if !violations.is_empty() {
+            return Err(ApiError::QueryInvalid(violations));
+        }
+        typed(query).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ExecutionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        let id = text.ok().and_then(|Path(text)| text.parse().ok());
+        id.map(Self).ok_or(ApiError::PipelineNotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TemplatePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        let name = name.map(|Path(name)| name).unwrap_or_default();
+        if name.chars().count() > TEMPLATE_NAME_CHARS_MAX {
+            let name = name.chars().take(TEMPLATE_NAME_CHARS_MAX).collect();
+            return Err(ApiError::TemplateNotFound { name });
+        }
+        Ok(Self(name))
+    }
+}
+
+/// A missing type counts as JSON; any other, or another encoding than UTF-8, does not.
+fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let subtype = essence.strip_prefix("application/").unwrap_or_default();
+    let json = subtype == "json" || subtype.ends_with("+json");
+    let foreign = parts.any(|part| {
+        let charset = part.strip_prefix("charset=").map(|name| name.trim_matches('"'));
+        charset.is_some_and(|name| name != "utf-8" && name != "utf8")
+    });
+    if json && !foreign { Ok(()) } else { Err(ApiError::MediaTypeUnsupported) }
+}
+
+/// The body, read no further than the limit.
+async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiError> {
+    let too_large = || ApiError::BodyTooLarge { bytes_max: BODY_BYTES_MAX };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|text| text.parse::<u64>().ok()) > Some(BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ApiError::BodyInterrupted)?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        if bytes.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+/// The body as JSON, checked against the schema of `T`.
+pub fn parse<T: ToSchema + 'static>(bytes: &[u8]) -> Result<JsonDocument<T>, ApiError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| ApiError::JsonMalformed {
+        line: error.line(),
+        column: error.column(),
+        message: without_place(&error.to_string()).to_owned(),
+    })?;
+    let violations = schema::check_body::<T>(&value);
+    Ok(JsonDocument { value, violations, fits: PhantomData })
+}
+
+/// What fits the schema also fits the type; where the two ever differ, the place is named.
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let parts = error.path().iter().map(ToString::to_string);
+        let path = parts.map(|part| format!("/{}", schema::escape(&part)));
+        ApiError::RequestInvalid(vec![Violation {
+            pointer: path.collect(),
+            code: "type".to_owned(),
+            message: error.inner().to_string(),
+        }])
+    })
+}
+
+/// The message of `serde_json` without the place, which has fields of its own.
+fn without_place(message: &str) -> &str {
+    message.rfind(" at line ").map_or(message, |end| &message[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::OrchestrateRequest;
+
+    use super::*;
+
+    fn media(value: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, value.parse().unwrap());
+        require_json(&headers).is_ok()
+    }
+
+    #[test]
+    fn json_in_utf_8_is_read_and_nothing_else() {
+        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/a+json"] {
+            assert!(media(good), "{good}");
+        }
+        for bad in ["text/plain", "application/json; charset=latin1", "json", ""] {
+            assert!(!media(bad), "{bad}");
+        }
+        assert!(require_json(&HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn malformed_json_is_placed() {
+        for (text, line, column) in [("{\n  \"topic\": nope}", 2, 13), ("", 1, 0), ("{", 1, 1)] {
+            let Err(error) = parse::<OrchestrateRequest>(text.as_bytes()) else { panic!("{text}") };
+            let ApiError::JsonMalformed { line: l, column: c, message } = error else {
+                panic!("{text}: {error:?}")
+            };
+            assert_eq!((l, c), (line, column), "{text}: {message}");
+            assert!(!message.contains("line"), "{message}");
+        }
+        let deep = "[".repeat(100_000);
+        let deep = parse::<OrchestrateRequest>(deep.as_bytes()).map(|_| ());
+        assert_eq!(deep.unwrap_err().code().as_str(), "json.malformed");
+    }
+
+    #[test]
+    fn what_is_no_object_does_not_fit() {
+        for text in ["[]", "null", "\"x\"", "3"] {
+            let error = parse::<OrchestrateRequest>(text.as_bytes()).unwrap().typed().unwrap_err();
+            assert_eq!(error.code().as_str(), "request.invalid", "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_the_limit() {
+        let none = HeaderMap::new();
+        let full = vec![b' '; BODY_BYTES_MAX];
+        assert_eq!(read(&none, Body::from(full.clone())).await.unwrap().len(), BODY_BYTES_MAX);
+        let over = [full, vec![b' ']].concat();
+        let error = read(&none, Body::from(over)).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "body.too_large");
+        let mut announced = HeaderMap::new();
+        announced.insert(header::CONTENT_LENGTH, "2000000".parse().unwrap());
+        assert!(read(&announced, Body::empty()).await.is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! The health of the workers: checked by the cron when it is no longer known, kept in KV, and read
+//! from there by whoever asks. A reader never causes a check.
+
+use std::time::Duration;
+
+use api_types::{WorkerHealth, WorkerHealthEntry};
+use engine::time::{Millis, Timestamp};
+use futures::future::{Either, select};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use worker::{Delay, Fetch, Method, Request, RequestInit, RequestRedirect, Response};
+
+use crate::bindings::Bindings;
+use crate::clock::now;
+use crate::db::workers::{self, Health, Worker};
+use crate::db::{D1, iso};
+use crate::driver::Site;
+use crate::log::{self, Level};
+
+const KEY: &str = "worker-health";
+/// A report is kept this many times as long as it counts as known, so that readers see the last
+/// one while the next is late.
+const KEPT_FACTOR: u64 = 4;
+/// Workers that are checked at the same time: the platform allows six connections.
+const CHECKS_AT_ONCE: usize = 4;
+const CHECK_TIMEOUT: Millis = Millis::from_secs(5);
+/// A worker that takes longer to say that it is well is degraded.
+const SLOW: Millis = Millis::from_secs(2);
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What the last check found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Report {
+    checked_at: Timestamp,
+    workers: Vec<WorkerHealthEntry>,
+}
+
+/// The workers as the last check found them; none while there was no check.
+pub async fn known(bindings: &Bindings) -> Vec<WorkerHealthEntry> {
+    read(bindings).await.map_or_else(Vec::new, |report| report.workers)
+}
+
+/// Checks every active worker when the last report is too old.
+pub async fn check_if_due(site: &Site) {
+    let ttl = Millis::from_secs(site.config.worker_health_ttl_s);
+    let report = read(&site.bindings).await;
+    if report.is_some_and(|report| now().since(report.checked_at) < ttl) {
+        return;
+    }
+    if let Err(error) = check(site).await {
+        log::write(Level::Warn, json!({ "event": "health.check_failed", "error": error }));
+    }
+}
+
+async fn check(site: &Site) -> Result<(), String> {
+    let database = D1::new(site.bindings.database().map_err(|error| error.to_string())?);
+    let workers = workers::active(&database).await.map_err(|error| error.to_string())?;
+    let checks = workers.iter().map(|worker| check_one(site, worker));
+    let mut found: Vec<WorkerHealthEntry> =
+        stream::iter(checks).buffer_unordered(CHECKS_AT_ONCE).collect().await;
+    found.sort_by(|a, b| a.worker_name.cmp(&b.worker_name));
+    let checked_at = now();
+    let noted: Vec<(&str, Health)> = found
+        .iter()
+        .filter_map(|entry| Some((entry.worker_name.as_str(), column(entry.status)?)))
+        .collect();
+    let noting = workers::note_health(&database, &noted, checked_at).await;
+    write(site, &Report { checked_at, workers: found }).await?;
+    noting.map_err(|error| error.to_string())
+}
+
+async fn check_one(site: &Site, worker: &Worker) -> WorkerHealthEntry {
+    let began = now();
+    let limit = Delay::from(Duration::from_millis(CHECK_TIMEOUT.get()));
+    let asked = Box::pin(ask(site, worker));
+    let answer = match select(asked, Box::pin(limit)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err("no answer in time".to_owned()),
+    };
+    let latency = now().since(began);
+    let status = verdict(&answer, latency);
+    if status != WorkerHealth::Healthy {
+        log::write(
+            Level::Warn,
+            json!({
+                "event": "worker.not_healthy",
+                "worker": worker.worker_name,
+                "latency_ms": latency.get(),
+                "status": answer.as_ref().ok().map(|(status, _)| status),
+                "error": answer.as_ref().err(),
+            }),
+        );
+    }
+    WorkerHealthEntry {
+        worker_name: worker.worker_name.clone(),
+        status,
+        latency_ms: answer.is_ok().then(|| latency.get()),
+        checked_at: Some(iso(now())),
+    }
+}
+
+/// What an answer to the health check says of the worker.
+fn verdict(answer: &Result<(u16, Value), String>, latency: Millis) -> WorkerHealth {
+    let Ok((200..=299, body)) = answer else { return WorkerHealth::Unhealthy };
+    let well = body["status"].as_str().is_none_or(|status| matches!(status, "ok" | "healthy"));
+    if well && latency <= SLOW { WorkerHealth::Healthy } else { WorkerHealth::Degraded }
+}
+
+async fn ask(site: &Site, worker: &Worker) -> Result<(u16, Value), String> {
+    let failed = |error: worker::Error| error.to_string();
+    let path = &worker.health_check_endpoint;
+    let mut init = RequestInit::new();
+    // A redirect could lead to an address that was not checked.
+    init.with_method(Method::Get).with_redirect(RequestRedirect::Manual);
+    let url = site.config.worker_urls.get(&worker.worker_name).or(worker.base_url.as_ref());
+    let binding = worker
+        .service_binding
+        .as_ref()
+        .filter(|_| !site.config.worker_urls.contains_key(&worker.worker_name));
+    let response = match (binding, url) {
+        (Some(name), _) => {
+            let request = Request::new_with_init(&format!("https://worker{path}"), &init);
+            let service = site.bindings.service(name).map_err(|error| error.to_string())?;
+            let response = service.fetch_request(request.map_err(failed)?).await.map_err(failed)?;
+            Response::try_from(response).map_err(failed)?
+        }
+        (None, Some(base)) => {
+            let url = format!("{}{path}", base.trim_end_matches('/'));
+            worker_kit::ssrf::check(&url, site.config.local_addresses_allowed)
+                .map_err(|refusal| refusal.code().to_owned())?;
+            let request = Request::new_with_init(&url, &init).map_err(failed)?;
+            Fetch::Request(request).send().await.map_err(failed)?
+        }
+        (None, None) => return Err("neither a service binding nor a URL".to_owned()),
+    };
+    read_answer(response).await
+}
+
+async fn read_answer(mut response: Response) -> Result<(u16, Value), String> {
+    let status = response.status_code();
+    let mut bytes = Vec::new();
+    let mut chunks = response.stream().map_err(|error| error.to_string())?;
+    while let Some(chunk) = chunks.try_next().await.map_err(|error| error.to_string())? {
+        bytes.extend(chunk);
+        if bytes.len() > ANSWER_BYTES_MAX {
+            return Err("the answer is too large".to_owned());
+        }
+    }
+    Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+}
+
+fn column(status: WorkerHealth) -> Option<Health> {
+    match status {
+        WorkerHealth::Healthy => Some(Health::Healthy),
+        WorkerHealth::Degraded => Some(Health::Degraded),
+        WorkerHealth::Unhealthy => Some(Health::Unhealthy),
+        WorkerHealth::Unknown => None,
+    }
+}
+
+async fn read(bindings: &Bindings) -> Option<Report> {
+    let text = bindings.cache().ok()?.get(KEY).text().await.ok()??;
+    serde_json::from_str(&text).ok()
+}
+
+async fn write(site: &Site, report: &Report) -> Result<(), String> {
+    let text = serde_json::to_string(report).map_err(|error| error.to_string())?;
+    let ttl_s = site.config.worker_health_ttl_s * KEPT_FACTOR;
+    let cache = site.bindings.cache().map_err(|error| error.to_string())?;
+    let put = cache.put(KEY, text).map_err(|error| error.to_string())?;
+    put.expiration_ttl(ttl_s).execute().await.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_decides_the_verdict() {
+        let quick = Millis::new(20);
+        for (status, body, latency, expected) in [
+            (200, json!({ "status": "ok" }), quick, WorkerHealth::Healthy),
+            (204, Value::Null, quick, WorkerHealth::Healthy),
+            (200, json!({ "status": "ok" }), Millis::new(2001), WorkerHealth::Degraded),
+            (200, json!({ "status": "degraded" }), quick, WorkerHealth::Degraded),
+            (404, json!({ "status": "ok" }), quick, WorkerHealth::Unhealthy),
+            (503, Value::Null, quick, WorkerHealth::Unhealthy),
+        ] {
+            assert_eq!(verdict(&Ok((status, body)), latency), expected, "{status}");
+        }
+        assert_eq!(verdict(&Err("gone".into()), quick), WorkerHealth::Unhealthy);
+    }
+}

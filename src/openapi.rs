@@ -1,0 +1,200 @@
+//! The OpenAPI document: what stands above the paths, the error replies that endpoints share, and
+//! the endpoint that serves it. docs/openapi.json is its snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use api_types::ErrorReply;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, OpenApi as _, ToSchema};
+
+use crate::router;
+
+/// The tags of endpoints: who each is for.
+pub const PUBLIC: &str = "public";
+/// See [`PUBLIC`].
+pub const CLIENT: &str = "client";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Bitware Orchestrator",
+        description = "A serverless edge orchestrator for AI services. Pipelines are rows in a \
+            database; every execution is durable, bounded in time and money, and explains itself.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    components(schemas(ErrorReply, api_types::Violation)),
+    tags(
+        (name = "public", description = "Open to everybody."),
+        (name = "client", description = "Client applications, with X-API-Key."),
+    ),
+)]
+struct Base;
+
+/// The document without its paths.
+pub fn base() -> OpenApi {
+    let mut document = Base::openapi();
+    let components = document.components.get_or_insert_default();
+    let header = |name: &str, text: &str| {
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, text)))
+    };
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The secret that the installation shares with its workers."))
+        .build();
+    for (name, scheme) in [
+        ("client_key", header("X-API-Key", "A client's key.")),
+        ("worker_secret", SecurityScheme::Http(bearer)),
+        ("worker_id", header("X-Worker-ID", "A worker's name: 1 to 64 token characters.")),
+    ] {
+        components.add_security_scheme(name, scheme);
+    }
+    document
+}
+
+/// The OpenAPI document of this API.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = PUBLIC,
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+)]
+pub async fn openapi_json() -> Response {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT
+        .get_or_init(|| router::document().to_json().expect("the document is made of JSON values"));
+    ([(header::CONTENT_TYPE, "application/json")], text.as_str()).into_response()
+}
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident: $($status:literal $text:literal),+;)+) => {
+        $(
+            $(#[$doc])*
+            pub struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+                    BTreeMap::from([$(($status.to_owned(), error_response($text))),+])
+                }
+            }
+        )+
+    };
+}
+
+errors! {
+    /// What can go wrong with any endpoint that reads the database.
+    ServerErrors:
+        "500" "A defect; it is in the log under the request_id",
+        "503" "The database, a journal or the configuration is not available";
+    /// What can go wrong with any endpoint for clients.
+    ClientErrors:
+        "401" "A credential is missing or not valid",
+        "403" "The credential does not allow this",
+        "500" "A defect; it is in the log under the request_id",
+        "503" "The database, a journal or the configuration is not available";
+    /// What can go wrong with an endpoint about one template.
+    TemplateErrors:
+        "404" "No template has this name";
+    /// What can go wrong with an endpoint about one execution.
+    PipelineErrors:
+        "401" "A credential that was sent is not valid",
+        "404" "No execution has this id, or it is another account's",
+        "500" "A defect; it is in the log under the request_id",
+        "503" "The database, a journal or the configuration is not available";
+    /// What can go wrong with an endpoint that reads a query.
+    QueryErrors:
+        "422" "The query does not fit; every violation is listed";
+    /// What can go wrong with the start of an execution.
+    StartErrors:
+        "402" "The budget is smaller than the least that the plan costs",
+        "404" "No template has this name",
+        "409" "The template's rows make no valid plan, the idempotency key was used with another \
+            request, or the execution was cancelled",
+        "429" "Too many executions of this account are in progress; Retry-After says when",
+        "502" "The execution failed";
+    /// What can go wrong with an endpoint that reads a body.
+    BodyErrors:
+        "400" "The body is not valid JSON, a header does not fit, or a required field is missing",
+        "413" "The body is larger than 1 MiB",
+        "415" "The body is not JSON",
+        "422" "The request does not fit; every violation is listed";
+}
+
+fn error_response(text: &str) -> RefOr<utoipa::openapi::Response> {
+    let form = Ref::from_schema_name(ErrorReply::name());
+    let content = ContentBuilder::new().schema(Some(form)).build();
+    ResponseBuilder::new().description(text).content("application/json", content).build().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+
+    /// With `UPDATE_SNAPSHOTS=1` in the environment the snapshot is written anew.
+    #[test]
+    fn the_snapshot_is_the_document() {
+        let document = router::document().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(SNAPSHOT, &document).unwrap();
+        }
+        let snapshot = std::fs::read_to_string(SNAPSHOT).unwrap_or_default();
+        assert!(
+            document == snapshot,
+            "docs/openapi.json is not the document; look at the difference after \
+             `UPDATE_SNAPSHOTS=1 cargo test -p bitware-orchestrator the_snapshot`"
+        );
+    }
+
+    #[test]
+    fn every_endpoint_names_its_audience_its_summary_and_its_errors() {
+        let document: serde_json::Value =
+            serde_json::from_str(&router::document().to_json().unwrap()).unwrap();
+        assert_eq!(document["openapi"], "3.1.0");
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let place = format!("{method} {path}");
+                let tags = operation["tags"].as_array().unwrap();
+                let audience = tags[0].as_str().unwrap();
+                assert!([PUBLIC, CLIENT].contains(&audience) && tags.len() == 1, "{place}");
+                assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{place}");
+                let secured = operation["security"].as_array().is_some_and(|s| !s.is_empty());
+                assert_eq!(secured, operation["responses"].get("401").is_some(), "{place}");
+                assert!(audience != CLIENT || secured, "{place}");
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    let schema = &response["content"]["application/json"]["schema"];
+                    let is_error = status.starts_with(['4', '5']);
+                    assert_eq!(
+                        schema["$ref"] == "#/components/schemas/ErrorReply",
+                        is_error,
+                        "{place} {status}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn operations_have_names_of_their_own() {
+        let document = serde_json::to_value(router::document()).unwrap();
+        let items = document["paths"].as_object().unwrap().values();
+        let operations = items.flat_map(|item| item.as_object().unwrap().values());
+        let mut names: Vec<_> = operations.map(|o| o["operationId"].as_str().unwrap()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let text = router::document().to_json().unwrap();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for part in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = part.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+}

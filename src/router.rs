@@ -1,0 +1,72 @@
+//! Every route once, grouped by audience: the table of contents. A path has no slash at its end;
+//! `serve` takes one off, so that both spellings lead to the same place.
+
+use std::sync::OnceLock;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::{capabilities, history, orchestrate, pipeline, service, templates};
+use crate::error::ApiError;
+use crate::openapi;
+use crate::request::RequestContext;
+
+/// Everybody.
+fn public() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(service::root))
+        .routes(routes!(service::help))
+        .routes(routes!(service::health))
+        .routes(routes!(service::healthz))
+        .routes(routes!(openapi::openapi_json))
+        .routes(routes!(capabilities::capabilities))
+        .routes(routes!(templates::list_templates))
+        .routes(routes!(templates::show_template))
+        .routes(routes!(pipeline::show_pipeline))
+}
+
+/// Client applications.
+fn client() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(orchestrate::orchestrate))
+        .routes(routes!(history::pipeline_history))
+}
+
+/// The router, built once per isolate.
+pub fn router() -> &'static Router {
+    static ROUTER: OnceLock<Router> = OnceLock::new();
+    ROUTER.get_or_init(|| {
+        let (router, _) = all().split_for_parts();
+        router
+            .fallback(async || ApiError::RouteUnknown)
+            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+            .layer(from_fn(note_route))
+    })
+}
+
+/// The OpenAPI document of these routes.
+pub fn document() -> OpenApi {
+    all().into_openapi()
+}
+
+fn all() -> OpenApiRouter {
+    OpenApiRouter::with_openapi(openapi::base()).merge(public()).merge(client())
+}
+
+/// The log names the endpoint, not the ids in its path.
+async fn note_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let context = request.extensions().get::<RequestContext>();
+    if let (Some(route), Some(context)) = (route, context) {
+        context.note(|notes| notes.route = Some(route.as_str().to_owned()));
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -41,13 +41,7 @@ where
             respond(200, answer.json, &id, cost.as_slice())
         }
         Err(error) => {
-            worker::console_error!(
-                "{}",
-                serde_json::json!({
-                    "event": "call.failed", "worker": info.name, "request_id": id,
-                    "status": error.status, "code": error.code,
-                })
-            );
+            log_failure(info, &error, &id);
             fail(&error, &id)
         }
     }
@@ -113,6 +107,19 @@ pub async fn read_body(
         read.extend_from_slice(&chunk);
     }
     Ok(read)
+}
+
+/// What the caller did wrong is no error of this worker.
+fn log_failure(info: &WorkerInfo, error: &WorkerError, request_id: &str) {
+    let line = serde_json::json!({
+        "event": "call.failed", "worker": info.name, "request_id": request_id,
+        "status": error.status, "code": error.code,
+    });
+    if error.status >= 500 {
+        worker::console_error!("{line}");
+    } else {
+        worker::console_log!("{line}");
+    }
 }
 
 struct Answer {

@@ -35,7 +35,7 @@ pub async fn handle(call: Call, env: Env) -> Result<Reply, WorkerError> {
         keeper: Keeper::of(&env),
         samples: env.service("SAMPLE_FEEDS").ok(),
         offline: vars::flag(&env, "FEEDS_OFFLINE"),
-        allow_local: vars::flag(&env, "ALLOW_LOCAL_URLS"),
+        allow_local: vars::flag(&env, "ALLOW_LOCAL_ADDRESSES"),
         deadline_ms: call.deadline_ms.map(|deadline_ms| deadline_ms - MERGE_MS),
     };
     let urls = input.distinct_urls();

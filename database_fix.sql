@@ -1,0 +1,1465 @@
+-- Brings ORCHESTRATION_DB to the schema of schema.sql from any older one: empty, current, or made
+-- by hand for the first orchestrators, which had five of its tables with fewer and other columns.
+-- Safe to run twice, and again after it was cut off at any statement; it loses no row. Export the
+-- database first all the same (`wrangler d1 export`): columns that nobody reads any more are
+-- dropped, and every row of the five tables is written anew, so run it in a quiet hour.
+--
+-- How. SQLite has no ADD COLUMN IF NOT EXISTS and D1 no transaction across statements, so each of
+-- the five tables is rebuilt in steps that each may be the last: its rows are kept in `kept_…` in
+-- their new form, the table is dropped and created as it should be, the rows are put back, and
+-- only then is `kept_…` dropped. A row that is in both wins from the table, which is newer.
+--
+-- A column that an old table lacks is read as NULL: inside
+--   (SELECT name FROM t AS o WHERE o.rowid = k.at) … CROSS JOIN (SELECT NULL AS name) AS absent
+-- `name` is the column of `t` where it has one, and otherwise that of `absent` around it.
+--
+-- The parts between `-- == part` lines are those of schema.sql, word for word.
+
+-- == keep: what the five tables hold, in its new form ==
+
+-- A table that is missing has no rows; the rebuild gives it its columns.
+CREATE TABLE IF NOT EXISTS worker_registry (worker_name TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS pipeline_templates (name TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS pipeline_steps (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS pipeline_executions (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS worker_execution_results (pipeline_id TEXT, step_order INTEGER);
+
+CREATE TABLE IF NOT EXISTS kept_worker_registry (
+  worker_name, display_name, description, version, service_binding, base_url, endpoints,
+  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
+  timeout_ms, max_retries, max_concurrency, is_active, health_check_endpoint, last_health_check,
+  health_status, default_config, created_at, updated_at,
+  PRIMARY KEY (worker_name)
+);
+
+INSERT OR REPLACE INTO kept_worker_registry (
+  worker_name, display_name, description, version, service_binding, base_url, endpoints,
+  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
+  timeout_ms, max_retries, max_concurrency, is_active, health_check_endpoint, last_health_check,
+  health_status, default_config, created_at, updated_at
+)
+WITH found AS (
+  SELECT k.at,
+    (SELECT worker_name FROM worker_registry AS o WHERE o.rowid = k.at) AS worker_name,
+    (SELECT display_name FROM worker_registry AS o WHERE o.rowid = k.at) AS display_name,
+    (SELECT description FROM worker_registry AS o WHERE o.rowid = k.at) AS description,
+    (SELECT version FROM worker_registry AS o WHERE o.rowid = k.at) AS version,
+    (SELECT service_binding FROM worker_registry AS o WHERE o.rowid = k.at) AS service_binding,
+    (SELECT base_url FROM worker_registry AS o WHERE o.rowid = k.at) AS base_url,
+    (SELECT endpoints FROM worker_registry AS o WHERE o.rowid = k.at) AS endpoints,
+    (SELECT input_format FROM worker_registry AS o WHERE o.rowid = k.at) AS input_format,
+    (SELECT output_format FROM worker_registry AS o WHERE o.rowid = k.at) AS output_format,
+    (SELECT dependencies FROM worker_registry AS o WHERE o.rowid = k.at) AS dependencies,
+    (SELECT estimated_cost_usd FROM worker_registry AS o
+      WHERE o.rowid = k.at) AS estimated_cost_usd,
+    (SELECT avg_response_time_ms FROM worker_registry AS o
+      WHERE o.rowid = k.at) AS avg_response_time_ms,
+    (SELECT timeout_ms FROM worker_registry AS o WHERE o.rowid = k.at) AS timeout_ms,
+    (SELECT max_retries FROM worker_registry AS o WHERE o.rowid = k.at) AS max_retries,
+    (SELECT max_concurrency FROM worker_registry AS o WHERE o.rowid = k.at) AS max_concurrency,
+    (SELECT is_active FROM worker_registry AS o WHERE o.rowid = k.at) AS is_active,
+    (SELECT health_check_endpoint FROM worker_registry AS o
+      WHERE o.rowid = k.at) AS health_check_endpoint,
+    (SELECT last_health_check FROM worker_registry AS o WHERE o.rowid = k.at) AS last_health_check,
+    (SELECT health_status FROM worker_registry AS o WHERE o.rowid = k.at) AS health_status,
+    (SELECT default_config FROM worker_registry AS o WHERE o.rowid = k.at) AS default_config,
+    (SELECT created_at FROM worker_registry AS o WHERE o.rowid = k.at) AS created_at,
+    (SELECT updated_at FROM worker_registry AS o WHERE o.rowid = k.at) AS updated_at
+  FROM (SELECT rowid AS at FROM worker_registry) AS k CROSS JOIN (SELECT
+    NULL AS worker_name, NULL AS display_name, NULL AS description, NULL AS version,
+    NULL AS service_binding, NULL AS base_url, NULL AS endpoints, NULL AS input_format,
+    NULL AS output_format, NULL AS dependencies, NULL AS estimated_cost_usd,
+    NULL AS avg_response_time_ms, NULL AS timeout_ms, NULL AS max_retries,
+    NULL AS max_concurrency, NULL AS is_active, NULL AS health_check_endpoint,
+    NULL AS last_health_check, NULL AS health_status, NULL AS default_config, NULL AS created_at,
+    NULL AS updated_at
+  ) AS absent
+)
+SELECT
+  worker_name,
+  coalesce(display_name, worker_name) AS display_name,
+  coalesce(description, '') AS description,
+  coalesce(version, '1.0.0') AS version,
+  service_binding,
+  base_url,
+  CASE
+    WHEN json_valid(endpoints) AND json_type(endpoints) = 'array' THEN endpoints
+    WHEN json_valid(endpoints)
+      AND json_type(endpoints) = 'object'
+      THEN (SELECT json_group_array(value) FROM json_each(found.endpoints))
+    WHEN coalesce(endpoints, '') = '' THEN '["/"]'
+    ELSE json_array(endpoints) END AS endpoints,
+  CASE
+    WHEN json_valid(input_format) THEN input_format
+    WHEN input_format IS NULL THEN '{}'
+    ELSE json_quote(input_format) END AS input_format,
+  CASE
+    WHEN json_valid(output_format) THEN output_format
+    WHEN output_format IS NULL THEN '{}'
+    ELSE json_quote(output_format) END AS output_format,
+  CASE
+    WHEN json_valid(dependencies) AND json_type(dependencies) = 'array' THEN dependencies
+    ELSE '[]' END AS dependencies,
+  CASE
+    WHEN typeof(estimated_cost_usd) IN ('integer', 'real')
+      AND estimated_cost_usd >= 0
+      THEN CAST(estimated_cost_usd AS REAL) END AS estimated_cost_usd,
+  CASE
+    WHEN typeof(avg_response_time_ms) IN ('integer', 'real')
+      AND avg_response_time_ms >= 0
+      THEN CAST(avg_response_time_ms AS INTEGER) END AS avg_response_time_ms,
+  CASE
+    WHEN typeof(timeout_ms) IN ('integer', 'real')
+      AND timeout_ms >= 1
+      THEN CAST(timeout_ms AS INTEGER) END AS timeout_ms,
+  CASE
+    WHEN typeof(max_retries) IN ('integer', 'real')
+      AND max_retries >= 0
+      THEN CAST(max_retries AS INTEGER) END AS max_retries,
+  CASE
+    WHEN typeof(max_concurrency) IN ('integer', 'real')
+      AND max_concurrency >= 1
+      THEN CAST(max_concurrency AS INTEGER) END AS max_concurrency,
+  coalesce(is_active NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 1) AS is_active,
+  coalesce(health_check_endpoint, '/health') AS health_check_endpoint,
+  strftime('%Y-%m-%dT%H:%M:%fZ', last_health_check) AS last_health_check,
+  CASE
+    WHEN health_status IN ('unknown', 'healthy', 'degraded', 'unhealthy') THEN health_status
+    ELSE 'unknown' END AS health_status,
+  CASE
+    WHEN json_valid(default_config) AND json_type(default_config) = 'object' THEN default_config
+    ELSE '{}' END AS default_config,
+  coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', created_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS created_at,
+  coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', updated_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS updated_at
+FROM found;
+
+-- The two templates that came with the first orchestrators leaned on code in them, and their
+-- workers were called otherwise: they stay, inactive, as `…_legacy`; seed rows take their names.
+CREATE TABLE IF NOT EXISTS kept_pipeline_templates (
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms, created_at, updated_at, old_id, old_name,
+  PRIMARY KEY (name)
+);
+
+INSERT OR REPLACE INTO kept_pipeline_templates (
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms, created_at, updated_at, old_id, old_name
+)
+WITH found AS (
+  SELECT k.at,
+    (SELECT id FROM pipeline_templates AS o WHERE o.rowid = k.at) AS id,
+    (SELECT name FROM pipeline_templates AS o WHERE o.rowid = k.at) AS name,
+    (SELECT display_name FROM pipeline_templates AS o WHERE o.rowid = k.at) AS display_name,
+    (SELECT description FROM pipeline_templates AS o WHERE o.rowid = k.at) AS description,
+    (SELECT category FROM pipeline_templates AS o WHERE o.rowid = k.at) AS category,
+    (SELECT is_active FROM pipeline_templates AS o WHERE o.rowid = k.at) AS is_active,
+    (SELECT is_default FROM pipeline_templates AS o WHERE o.rowid = k.at) AS is_default,
+    (SELECT allow_parallel FROM pipeline_templates AS o WHERE o.rowid = k.at) AS allow_parallel,
+    (SELECT failure_tolerance FROM pipeline_templates AS o
+      WHERE o.rowid = k.at) AS failure_tolerance,
+    (SELECT input_schema FROM pipeline_templates AS o WHERE o.rowid = k.at) AS input_schema,
+    (SELECT output_mapping FROM pipeline_templates AS o WHERE o.rowid = k.at) AS output_mapping,
+    (SELECT deadline_ms FROM pipeline_templates AS o WHERE o.rowid = k.at) AS deadline_ms,
+    (SELECT cache_ttl_seconds FROM pipeline_templates AS o
+      WHERE o.rowid = k.at) AS cache_ttl_seconds,
+    (SELECT estimated_cost_usd FROM pipeline_templates AS o
+      WHERE o.rowid = k.at) AS estimated_cost_usd,
+    (SELECT estimated_time_ms FROM pipeline_templates AS o
+      WHERE o.rowid = k.at) AS estimated_time_ms,
+    (SELECT created_at FROM pipeline_templates AS o WHERE o.rowid = k.at) AS created_at,
+    (SELECT updated_at FROM pipeline_templates AS o WHERE o.rowid = k.at) AS updated_at,
+    (SELECT allows_parallel_execution FROM pipeline_templates AS o
+      WHERE o.rowid = k.at) AS allows_parallel_execution,
+    (SELECT estimated_duration_ms FROM pipeline_templates AS o
+      WHERE o.rowid = k.at) AS estimated_duration_ms
+  FROM (SELECT rowid AS at FROM pipeline_templates) AS k CROSS JOIN (SELECT
+    NULL AS id, NULL AS name, NULL AS display_name, NULL AS description, NULL AS category,
+    NULL AS is_active, NULL AS is_default, NULL AS allow_parallel, NULL AS failure_tolerance,
+    NULL AS input_schema, NULL AS output_mapping, NULL AS deadline_ms, NULL AS cache_ttl_seconds,
+    NULL AS estimated_cost_usd, NULL AS estimated_time_ms, NULL AS created_at,
+    NULL AS updated_at, NULL AS allows_parallel_execution, NULL AS estimated_duration_ms
+  ) AS absent
+),
+marked AS (
+  SELECT found.*, allow_parallel IS NULL AS is_old, row_number() OVER (
+    PARTITION BY coalesce(is_default NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 0)
+    ORDER BY at) AS nth_default
+  FROM found
+)
+SELECT
+  CASE
+    WHEN is_old
+      AND name IN ('rss_intelligence_pipeline', 'basic_research_pipeline')
+      THEN name || '_legacy'
+    ELSE name END AS name,
+  coalesce(display_name, name) AS display_name,
+  coalesce(description, '') AS description,
+  coalesce(category, 'general') AS category,
+  CASE
+    WHEN is_old AND name IN ('rss_intelligence_pipeline', 'basic_research_pipeline') THEN 0
+    ELSE coalesce(is_active NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 1) END AS is_active,
+  CASE
+    WHEN is_old AND name IN ('rss_intelligence_pipeline', 'basic_research_pipeline') THEN 0
+    ELSE coalesce(is_default NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 0)
+      AND nth_default = 1 END AS is_default,
+  coalesce(allow_parallel NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 0) AS allow_parallel,
+  CASE
+    WHEN failure_tolerance IN ('strict', 'partial', 'park') THEN failure_tolerance
+    ELSE 'strict' END AS failure_tolerance,
+  CASE WHEN json_valid(input_schema) THEN input_schema END AS input_schema,
+  CASE WHEN json_valid(output_mapping) THEN output_mapping END AS output_mapping,
+  CASE
+    WHEN typeof(deadline_ms) IN ('integer', 'real')
+      AND deadline_ms >= 1
+      THEN CAST(deadline_ms AS INTEGER) END AS deadline_ms,
+  CASE
+    WHEN typeof(cache_ttl_seconds) IN ('integer', 'real')
+      AND cache_ttl_seconds >= 0
+      THEN CAST(cache_ttl_seconds AS INTEGER) END AS cache_ttl_seconds,
+  CASE
+    WHEN typeof(estimated_cost_usd) IN ('integer', 'real')
+      AND estimated_cost_usd >= 0
+      THEN CAST(estimated_cost_usd AS REAL) END AS estimated_cost_usd,
+  coalesce(CASE
+    WHEN typeof(estimated_time_ms) IN ('integer', 'real')
+      AND estimated_time_ms >= 0
+      THEN CAST(estimated_time_ms AS INTEGER) END, CASE
+    WHEN typeof(estimated_duration_ms) IN ('integer', 'real')
+      AND estimated_duration_ms >= 0
+      THEN CAST(estimated_duration_ms AS INTEGER) END) AS estimated_time_ms,
+  coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', created_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS created_at,
+  coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', updated_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS updated_at,
+  id AS old_id,
+  name AS old_name
+FROM marked;
+
+-- Old steps name their template by number and are called by a title: `Topic Research` becomes
+-- `topic_research`.
+CREATE TABLE IF NOT EXISTS kept_pipeline_steps (
+  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
+  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
+  fallback_worker, config, created_at, updated_at,
+  PRIMARY KEY (id)
+);
+
+INSERT OR REPLACE INTO kept_pipeline_steps (
+  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
+  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
+  fallback_worker, config, created_at, updated_at
+)
+WITH found AS (
+  SELECT k.at,
+    (SELECT id FROM pipeline_steps AS o WHERE o.rowid = k.at) AS id,
+    (SELECT template_name FROM pipeline_steps AS o WHERE o.rowid = k.at) AS template_name,
+    (SELECT step_order FROM pipeline_steps AS o WHERE o.rowid = k.at) AS step_order,
+    (SELECT step_name FROM pipeline_steps AS o WHERE o.rowid = k.at) AS step_name,
+    (SELECT kind FROM pipeline_steps AS o WHERE o.rowid = k.at) AS kind,
+    (SELECT worker_name FROM pipeline_steps AS o WHERE o.rowid = k.at) AS worker_name,
+    (SELECT endpoint FROM pipeline_steps AS o WHERE o.rowid = k.at) AS endpoint,
+    (SELECT depends_on_steps FROM pipeline_steps AS o WHERE o.rowid = k.at) AS depends_on_steps,
+    (SELECT condition FROM pipeline_steps AS o WHERE o.rowid = k.at) AS condition,
+    (SELECT input_mapping FROM pipeline_steps AS o WHERE o.rowid = k.at) AS input_mapping,
+    (SELECT output_mapping FROM pipeline_steps AS o WHERE o.rowid = k.at) AS output_mapping,
+    (SELECT is_optional FROM pipeline_steps AS o WHERE o.rowid = k.at) AS is_optional,
+    (SELECT timeout_ms FROM pipeline_steps AS o WHERE o.rowid = k.at) AS timeout_ms,
+    (SELECT retry_policy FROM pipeline_steps AS o WHERE o.rowid = k.at) AS retry_policy,
+    (SELECT fallback_worker FROM pipeline_steps AS o WHERE o.rowid = k.at) AS fallback_worker,
+    (SELECT config FROM pipeline_steps AS o WHERE o.rowid = k.at) AS config,
+    (SELECT created_at FROM pipeline_steps AS o WHERE o.rowid = k.at) AS created_at,
+    (SELECT updated_at FROM pipeline_steps AS o WHERE o.rowid = k.at) AS updated_at,
+    (SELECT template_id FROM pipeline_steps AS o WHERE o.rowid = k.at) AS template_id,
+    (SELECT conditions FROM pipeline_steps AS o WHERE o.rowid = k.at) AS conditions,
+    (SELECT timeout_override_ms FROM pipeline_steps AS o
+      WHERE o.rowid = k.at) AS timeout_override_ms,
+    (SELECT retry_override FROM pipeline_steps AS o WHERE o.rowid = k.at) AS retry_override,
+    (SELECT custom_config FROM pipeline_steps AS o WHERE o.rowid = k.at) AS custom_config
+  FROM (SELECT rowid AS at FROM pipeline_steps) AS k CROSS JOIN (SELECT
+    NULL AS id, NULL AS template_name, NULL AS step_order, NULL AS step_name, NULL AS kind,
+    NULL AS worker_name, NULL AS endpoint, NULL AS depends_on_steps, NULL AS condition,
+    NULL AS input_mapping, NULL AS output_mapping, NULL AS is_optional, NULL AS timeout_ms,
+    NULL AS retry_policy, NULL AS fallback_worker, NULL AS config, NULL AS created_at,
+    NULL AS updated_at, NULL AS template_id, NULL AS conditions, NULL AS timeout_override_ms,
+    NULL AS retry_override, NULL AS custom_config
+  ) AS absent
+),
+placed AS (
+  SELECT found.*,
+    coalesce(
+      (SELECT t.name FROM kept_pipeline_templates AS t WHERE t.old_id = found.template_id),
+      (SELECT t.name FROM kept_pipeline_templates AS t WHERE t.old_name = found.template_name),
+      template_name, 'template_' || template_id, 'unknown') AS template,
+    CASE WHEN template_name IS NULL
+      THEN lower(replace(replace(trim(coalesce(step_name, worker_name)), ' ', '_'), '.', '_'))
+      ELSE step_name END AS step
+  FROM found
+), numbered AS (
+  SELECT placed.*, row_number() OVER (PARTITION BY template, step ORDER BY at) AS nth_name
+  FROM placed
+)
+SELECT
+  id,
+  template AS template_name,
+  coalesce(CASE
+    WHEN typeof(step_order) IN ('integer', 'real')
+      THEN CAST(step_order AS INTEGER) END, 0) AS step_order,
+  CASE
+    WHEN template_name IS NULL AND nth_name > 1 THEN step || '_' || nth_name
+    ELSE step END AS step_name,
+  CASE
+    WHEN kind IN ('worker', 'transform', 'map', 'wait', 'pipeline', 'tool') THEN kind
+    ELSE 'worker' END AS kind,
+  worker_name,
+  endpoint,
+  CASE
+    WHEN json_valid(depends_on_steps)
+      AND json_type(depends_on_steps) = 'array'
+      THEN depends_on_steps
+    ELSE '[]' END AS depends_on_steps,
+  coalesce(condition, CASE WHEN conditions NOT IN ('{}', '') THEN conditions END) AS condition,
+  CASE WHEN json_valid(input_mapping) THEN input_mapping END AS input_mapping,
+  CASE WHEN json_valid(output_mapping) THEN output_mapping END AS output_mapping,
+  coalesce(is_optional NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 0) AS is_optional,
+  coalesce(CASE
+    WHEN typeof(timeout_ms) IN ('integer', 'real')
+      AND timeout_ms >= 1
+      THEN CAST(timeout_ms AS INTEGER) END, CASE
+    WHEN typeof(timeout_override_ms) IN ('integer', 'real')
+      AND timeout_override_ms >= 1
+      THEN CAST(timeout_override_ms AS INTEGER) END) AS timeout_ms,
+  coalesce(CASE
+    WHEN json_valid(retry_policy) THEN retry_policy END, CASE
+    WHEN retry_override >= 0
+      THEN json_object('max_retries', CAST(retry_override AS INTEGER)) END) AS retry_policy,
+  fallback_worker,
+  coalesce(CASE
+    WHEN json_valid(config) THEN config END, CASE
+    WHEN json_valid(custom_config) AND custom_config <> '{}' THEN custom_config END) AS config,
+  coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', created_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS created_at,
+  coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', updated_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS updated_at
+FROM numbered;
+
+-- A step whose template is gone gets one back, inactive.
+INSERT INTO kept_pipeline_templates (
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms, created_at, updated_at
+)
+SELECT DISTINCT template_name, template_name, '', 'general', 0, 0, 0, 'strict', NULL, NULL, NULL,
+  NULL, NULL, NULL, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+  strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+FROM kept_pipeline_steps WHERE true ON CONFLICT (name) DO NOTHING;
+
+-- Old executions have no journal: what was unfinished is lost, and says so.
+CREATE TABLE IF NOT EXISTS kept_pipeline_executions (
+  id, pipeline_id, account_id, template_name, template_revision, topic, status,
+  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
+  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
+  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
+  journal_seq, created_at, started_at, completed_at, updated_at,
+  PRIMARY KEY (pipeline_id)
+);
+
+INSERT OR REPLACE INTO kept_pipeline_executions (
+  id, pipeline_id, account_id, template_name, template_revision, topic, status,
+  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
+  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
+  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
+  journal_seq, created_at, started_at, completed_at, updated_at
+)
+WITH found AS (
+  SELECT k.at,
+    (SELECT id FROM pipeline_executions AS o WHERE o.rowid = k.at) AS id,
+    (SELECT pipeline_id FROM pipeline_executions AS o WHERE o.rowid = k.at) AS pipeline_id,
+    (SELECT account_id FROM pipeline_executions AS o WHERE o.rowid = k.at) AS account_id,
+    (SELECT template_name FROM pipeline_executions AS o WHERE o.rowid = k.at) AS template_name,
+    (SELECT template_revision FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS template_revision,
+    (SELECT topic FROM pipeline_executions AS o WHERE o.rowid = k.at) AS topic,
+    (SELECT status FROM pipeline_executions AS o WHERE o.rowid = k.at) AS status,
+    (SELECT execution_strategy FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS execution_strategy,
+    (SELECT optimize_for FROM pipeline_executions AS o WHERE o.rowid = k.at) AS optimize_for,
+    (SELECT urgency FROM pipeline_executions AS o WHERE o.rowid = k.at) AS urgency,
+    (SELECT quality_level FROM pipeline_executions AS o WHERE o.rowid = k.at) AS quality_level,
+    (SELECT request FROM pipeline_executions AS o WHERE o.rowid = k.at) AS request,
+    (SELECT result FROM pipeline_executions AS o WHERE o.rowid = k.at) AS result,
+    (SELECT error FROM pipeline_executions AS o WHERE o.rowid = k.at) AS error,
+    (SELECT total_cost_micro_usd FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS total_cost_micro_usd,
+    (SELECT cost_estimated FROM pipeline_executions AS o WHERE o.rowid = k.at) AS cost_estimated,
+    (SELECT budget_micro_usd FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS budget_micro_usd,
+    (SELECT sources_discovered FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS sources_discovered,
+    (SELECT articles_processed FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS articles_processed,
+    (SELECT final_quality_score FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS final_quality_score,
+    (SELECT optimization_applied FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS optimization_applied,
+    (SELECT cache_hit FROM pipeline_executions AS o WHERE o.rowid = k.at) AS cache_hit,
+    (SELECT total_execution_time_ms FROM pipeline_executions AS o
+      WHERE o.rowid = k.at) AS total_execution_time_ms,
+    (SELECT waiting_reason FROM pipeline_executions AS o WHERE o.rowid = k.at) AS waiting_reason,
+    (SELECT journal_seq FROM pipeline_executions AS o WHERE o.rowid = k.at) AS journal_seq,
+    (SELECT created_at FROM pipeline_executions AS o WHERE o.rowid = k.at) AS created_at,
+    (SELECT started_at FROM pipeline_executions AS o WHERE o.rowid = k.at) AS started_at,
+    (SELECT completed_at FROM pipeline_executions AS o WHERE o.rowid = k.at) AS completed_at,
+    (SELECT updated_at FROM pipeline_executions AS o WHERE o.rowid = k.at) AS updated_at,
+    (SELECT template_id FROM pipeline_executions AS o WHERE o.rowid = k.at) AS template_id,
+    (SELECT strategy FROM pipeline_executions AS o WHERE o.rowid = k.at) AS strategy,
+    (SELECT request_data FROM pipeline_executions AS o WHERE o.rowid = k.at) AS request_data,
+    (SELECT error_message FROM pipeline_executions AS o WHERE o.rowid = k.at) AS error_message,
+    (SELECT total_cost_usd FROM pipeline_executions AS o WHERE o.rowid = k.at) AS total_cost_usd,
+    (SELECT budget_limit FROM pipeline_executions AS o WHERE o.rowid = k.at) AS budget_limit
+  FROM (SELECT rowid AS at FROM pipeline_executions) AS k CROSS JOIN (SELECT
+    NULL AS id, NULL AS pipeline_id, NULL AS account_id, NULL AS template_name,
+    NULL AS template_revision, NULL AS topic, NULL AS status, NULL AS execution_strategy,
+    NULL AS optimize_for, NULL AS urgency, NULL AS quality_level, NULL AS request,
+    NULL AS result, NULL AS error, NULL AS total_cost_micro_usd, NULL AS cost_estimated,
+    NULL AS budget_micro_usd, NULL AS sources_discovered, NULL AS articles_processed,
+    NULL AS final_quality_score, NULL AS optimization_applied, NULL AS cache_hit,
+    NULL AS total_execution_time_ms, NULL AS waiting_reason, NULL AS journal_seq,
+    NULL AS created_at, NULL AS started_at, NULL AS completed_at, NULL AS updated_at,
+    NULL AS template_id, NULL AS strategy, NULL AS request_data, NULL AS error_message,
+    NULL AS total_cost_usd, NULL AS budget_limit
+  ) AS absent
+),
+named AS (
+  SELECT found.*, account_id IS NULL AS is_old,
+    coalesce(pipeline_id, CAST(id AS TEXT)) AS own_id,
+    lower(coalesce(execution_strategy, strategy, optimize_for, 'balanced')) AS plan
+  FROM found
+), numbered AS (
+  SELECT named.*, row_number() OVER (PARTITION BY own_id ORDER BY at) AS nth FROM named
+)
+SELECT
+  CASE WHEN typeof(id) = 'integer' THEN id END AS id,
+  CASE WHEN nth > 1 THEN own_id || '#' || nth ELSE own_id END AS pipeline_id,
+  coalesce(account_id, 'default') AS account_id,
+  coalesce(
+    template_name,
+    (SELECT t.old_name FROM kept_pipeline_templates AS t WHERE t.old_id = template_id),
+    'unknown') AS template_name,
+  coalesce(template_revision, 0) AS template_revision,
+  topic,
+  CASE
+    WHEN NOT is_old OR status IN ('completed', 'partial', 'failed', 'cancelled') THEN status
+    ELSE 'failed' END AS status,
+  CASE
+    WHEN plan LIKE 'speed%' THEN 'speed_optimized'
+    WHEN plan LIKE 'cost%' THEN 'cost_optimized'
+    WHEN plan LIKE 'quality%' THEN 'quality_optimized'
+    ELSE 'balanced' END AS execution_strategy,
+  CASE
+    WHEN optimize_for IN ('speed', 'cost', 'quality', 'balanced') THEN optimize_for
+    WHEN plan LIKE 'speed%' THEN 'speed'
+    WHEN plan LIKE 'cost%' THEN 'cost'
+    WHEN plan LIKE 'quality%' THEN 'quality'
+    ELSE 'balanced' END AS optimize_for,
+  CASE
+    WHEN urgency IN ('low', 'medium', 'high', 'critical') THEN urgency
+    ELSE 'medium' END AS urgency,
+  CASE
+    WHEN quality_level IN ('basic', 'standard', 'premium', 'enterprise') THEN quality_level
+    ELSE 'standard' END AS quality_level,
+  coalesce(CASE
+    WHEN json_valid(request) THEN request END, CASE
+    WHEN json_valid(request_data) THEN request_data END, '{}') AS request,
+  CASE WHEN json_valid(result) THEN result END AS result,
+  coalesce(CASE
+    WHEN json_valid(error) THEN error END, CASE
+    WHEN error_message IS NOT NULL
+      THEN json_object('code', 'execution.failed', 'message', error_message)
+    WHEN is_old
+      AND coalesce(status, '') NOT IN ('completed', 'partial', 'failed', 'cancelled')
+      THEN json_object('code', 'execution.lost', 'message', 'unfinished at upgrade') END) AS error,
+  coalesce(
+    total_cost_micro_usd,
+    CAST(round(max(total_cost_usd, 0) * 1000000) AS INTEGER),
+    0) AS total_cost_micro_usd,
+  coalesce(cost_estimated, is_old) AS cost_estimated,
+  coalesce(budget_micro_usd, CASE
+    WHEN budget_limit > 0
+      THEN CAST(round(budget_limit * 1000000) AS INTEGER) END) AS budget_micro_usd,
+  coalesce(CASE
+    WHEN typeof(sources_discovered) IN ('integer', 'real')
+      AND sources_discovered >= 0
+      THEN CAST(sources_discovered AS INTEGER) END, 0) AS sources_discovered,
+  coalesce(CASE
+    WHEN typeof(articles_processed) IN ('integer', 'real')
+      AND articles_processed >= 0
+      THEN CAST(articles_processed AS INTEGER) END, 0) AS articles_processed,
+  CASE
+    WHEN typeof(final_quality_score) IN ('integer', 'real')
+      AND final_quality_score >= 0
+      THEN CAST(final_quality_score AS REAL) END AS final_quality_score,
+  CASE
+    WHEN json_valid(optimization_applied)
+      AND json_type(optimization_applied) = 'array'
+      THEN optimization_applied
+    ELSE '[]' END AS optimization_applied,
+  coalesce(cache_hit NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 0) AS cache_hit,
+  coalesce(CASE
+    WHEN typeof(total_execution_time_ms) IN ('integer', 'real')
+      AND total_execution_time_ms >= 0
+      THEN CAST(total_execution_time_ms AS INTEGER) END, 0) AS total_execution_time_ms,
+  waiting_reason,
+  coalesce(journal_seq, 0) AS journal_seq,
+  coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', created_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', started_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS created_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', started_at) AS started_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', completed_at) AS completed_at,
+  coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', updated_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', completed_at),
+    strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AS updated_at
+FROM numbered;
+
+-- The current table has no rowid and the old one no step names, so a row is found by whichever
+-- there is: the other reads NULL and agrees. The rows of one execution are listed as JSON for the
+-- same reason. An old row is called by its step or worker, a further one of that name `…#2`.
+CREATE INDEX IF NOT EXISTS kept_results_by_pipeline ON worker_execution_results (pipeline_id);
+
+CREATE TABLE IF NOT EXISTS kept_worker_execution_results (
+  pipeline_id, step_name, step_order, worker_name, kind, status, success, generation, attempts,
+  failed_attempts, execution_time_ms, cost_micro_usd, cost_estimated, cache_hit,
+  communication_method, error, data, started_at, completed_at,
+  PRIMARY KEY (pipeline_id, step_name)
+);
+
+INSERT OR REPLACE INTO kept_worker_execution_results (
+  pipeline_id, step_name, step_order, worker_name, kind, status, success, generation, attempts,
+  failed_attempts, execution_time_ms, cost_micro_usd, cost_estimated, cache_hit,
+  communication_method, error, data, started_at, completed_at
+)
+WITH listed AS (
+  SELECT e.pipeline_id AS of,
+    (SELECT json_group_array(json_array(rowid, step_name)) FROM worker_execution_results AS o
+      WHERE o.pipeline_id = e.pipeline_id) AS entries
+  FROM (
+    SELECT DISTINCT pipeline_id FROM worker_execution_results WHERE pipeline_id IS NOT NULL
+  ) AS e
+  CROSS JOIN (SELECT NULL AS rowid, NULL AS step_name) AS absent
+), found AS (
+  SELECT k.at,
+    (SELECT pipeline_id FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS pipeline_id,
+    (SELECT step_name FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS step_name,
+    (SELECT step_order FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS step_order,
+    (SELECT worker_name FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS worker_name,
+    (SELECT kind FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS kind,
+    (SELECT status FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS status,
+    (SELECT success FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS success,
+    (SELECT generation FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS generation,
+    (SELECT attempts FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS attempts,
+    (SELECT failed_attempts FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS failed_attempts,
+    (SELECT execution_time_ms FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS execution_time_ms,
+    (SELECT cost_micro_usd FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS cost_micro_usd,
+    (SELECT cost_estimated FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS cost_estimated,
+    (SELECT cache_hit FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS cache_hit,
+    (SELECT communication_method FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS communication_method,
+    (SELECT error FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS error,
+    (SELECT data FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS data,
+    (SELECT started_at FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS started_at,
+    (SELECT completed_at FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS completed_at,
+    (SELECT output_data FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS output_data,
+    (SELECT error_message FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS error_message,
+    (SELECT cost_usd FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS cost_usd,
+    (SELECT retry_count FROM worker_execution_results AS o
+      WHERE o.pipeline_id = k.of AND step_name IS k.path AND rowid IS k.at) AS retry_count
+  FROM (
+    SELECT of, entry.value ->> 0 AS at, entry.value ->> 1 AS path
+    FROM listed CROSS JOIN json_each(listed.entries) AS entry
+  ) AS k CROSS JOIN (SELECT
+    NULL AS rowid, NULL AS pipeline_id, NULL AS step_name, NULL AS step_order,
+    NULL AS worker_name, NULL AS kind, NULL AS status, NULL AS success, NULL AS generation,
+    NULL AS attempts, NULL AS failed_attempts, NULL AS execution_time_ms, NULL AS cost_micro_usd,
+    NULL AS cost_estimated, NULL AS cache_hit, NULL AS communication_method, NULL AS error,
+    NULL AS data, NULL AS started_at, NULL AS completed_at, NULL AS output_data,
+    NULL AS error_message, NULL AS cost_usd, NULL AS retry_count
+  ) AS absent
+), named AS (
+  SELECT found.*, coalesce(step_name, worker_name, 'step_' || step_order) AS path,
+    coalesce(success NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 0) AS worked
+  FROM found
+), numbered AS (
+  SELECT named.*, row_number() OVER (PARTITION BY pipeline_id, path ORDER BY step_order, at) AS nth
+  FROM named
+)
+SELECT
+  pipeline_id,
+  CASE WHEN nth > 1 THEN path || '#' || nth ELSE path END AS step_name,
+  coalesce(CASE
+    WHEN typeof(step_order) IN ('integer', 'real')
+      THEN CAST(step_order AS INTEGER) END, 0) AS step_order,
+  worker_name,
+  CASE
+    WHEN kind IN ('worker', 'transform', 'map', 'wait', 'pipeline', 'tool') THEN kind
+    ELSE 'worker' END AS kind,
+  CASE
+    WHEN status IS NOT NULL THEN status
+    WHEN worked THEN 'succeeded'
+    ELSE 'failed' END AS status,
+  worked AS success,
+  coalesce(generation, 1) AS generation,
+  coalesce(attempts, 1 + retry_count, 1) AS attempts,
+  coalesce(failed_attempts, coalesce(retry_count, 0) + NOT worked) AS failed_attempts,
+  coalesce(CASE
+    WHEN typeof(execution_time_ms) IN ('integer', 'real')
+      AND execution_time_ms >= 0
+      THEN CAST(execution_time_ms AS INTEGER) END, 0) AS execution_time_ms,
+  coalesce(
+    cost_micro_usd, CAST(round(max(cost_usd, 0) * 1000000) AS INTEGER), 0) AS cost_micro_usd,
+  coalesce(cost_estimated, 1) AS cost_estimated,
+  coalesce(cache_hit NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 0) AS cache_hit,
+  CASE
+    WHEN communication_method IN ('service_binding', 'http', 'internal') THEN communication_method
+    ELSE 'http' END AS communication_method,
+  coalesce(CASE
+    WHEN json_valid(error) THEN error END, CASE
+    WHEN error_message IS NOT NULL
+      THEN json_object('code', 'worker.failed', 'message', error_message) END) AS error,
+  coalesce(CASE
+    WHEN json_valid(data) THEN data END, CASE
+    WHEN json_valid(output_data)
+      AND json_type(output_data) <> 'null'
+      THEN json_object('v', json(output_data)) END) AS data,
+  strftime('%Y-%m-%dT%H:%M:%fZ', started_at) AS started_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', completed_at) AS completed_at
+FROM numbered;
+
+-- Results whose execution was never written get a row for it.
+INSERT INTO kept_pipeline_executions (
+  id, pipeline_id, account_id, template_name, template_revision, topic, status,
+  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
+  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
+  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
+  journal_seq, created_at, started_at, completed_at, updated_at
+)
+SELECT NULL, pipeline_id, 'default', 'unknown', 0, NULL, 'failed', 'balanced', 'balanced', 'medium',
+  'standard', '{}', NULL,
+  json_object('code', 'execution.lost', 'message', 'only its step results were found'),
+  sum(cost_micro_usd), 1, NULL, 0, 0, NULL, '[]', 0, sum(execution_time_ms), NULL, 0,
+  coalesce(min(started_at), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), min(started_at),
+  max(completed_at), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+FROM kept_worker_execution_results AS r
+WHERE NOT EXISTS (SELECT 1 FROM kept_pipeline_executions AS e WHERE e.pipeline_id = r.pipeline_id)
+GROUP BY pipeline_id;
+
+-- Children first: to drop a parent deletes the rows that refer to it. A table that comes to refer
+-- to one of these must be kept in the same way.
+DROP TABLE worker_execution_results;
+DROP TABLE pipeline_executions;
+DROP TABLE pipeline_steps;
+DROP TABLE pipeline_templates;
+DROP TABLE worker_registry;
+
+-- == part 1: tables, indexes, triggers ==
+
+-- ---- accounts and keys ---------------------------------------------------------------------
+
+-- A tenant. NULL budgets and limits take the environment's.
+CREATE TABLE IF NOT EXISTS accounts (
+  id TEXT PRIMARY KEY NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
+  name TEXT NOT NULL DEFAULT '',
+  status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended')),
+  daily_budget_micro_usd INTEGER CHECK (daily_budget_micro_usd >= 0),
+  monthly_budget_micro_usd INTEGER CHECK (monthly_budget_micro_usd >= 0),
+  max_concurrent_executions INTEGER CHECK (max_concurrent_executions > 0),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+-- Issued keys: the SHA-256 of the secret, never the secret.
+CREATE TABLE IF NOT EXISTS api_keys (
+  id TEXT PRIMARY KEY NOT NULL,
+  account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  name TEXT NOT NULL DEFAULT '',
+  key_hash TEXT NOT NULL UNIQUE
+    CHECK (length(key_hash) = 64 AND key_hash NOT GLOB '*[^0-9a-f]*'),
+  scopes TEXT NOT NULL DEFAULT '["execute","read"]'
+    CHECK (json_valid(scopes) AND json_type(scopes) = 'array'),
+  rate_per_minute INTEGER CHECK (rate_per_minute > 0),
+  daily_budget_micro_usd INTEGER CHECK (daily_budget_micro_usd >= 0),
+  monthly_budget_micro_usd INTEGER CHECK (monthly_budget_micro_usd >= 0),
+  expires_at TEXT,
+  revoked_at TEXT,
+  last_used_at TEXT,
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE INDEX IF NOT EXISTS api_keys_by_account ON api_keys (account_id, created_at);
+
+-- ---- registry ------------------------------------------------------------------------------
+
+-- A service that does steps. The first endpoint is the default operation. A NULL estimate means
+-- that nobody knows; 0 means that a call is known to cost nothing.
+CREATE TABLE IF NOT EXISTS worker_registry (
+  worker_name TEXT PRIMARY KEY NOT NULL CHECK (length(worker_name) BETWEEN 1 AND 64),
+  display_name TEXT NOT NULL DEFAULT '',
+  description TEXT NOT NULL DEFAULT '',
+  version TEXT NOT NULL DEFAULT '1.0.0',
+  service_binding TEXT,
+  base_url TEXT,
+  endpoints TEXT NOT NULL DEFAULT '["/"]'
+    CHECK (json_valid(endpoints) AND json_type(endpoints) = 'array'),
+  input_format TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(input_format)),
+  output_format TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(output_format)),
+  dependencies TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(dependencies) AND json_type(dependencies) = 'array'),
+  estimated_cost_usd REAL CHECK (estimated_cost_usd >= 0),
+  avg_response_time_ms INTEGER CHECK (avg_response_time_ms >= 0),
+  timeout_ms INTEGER CHECK (timeout_ms > 0),
+  max_retries INTEGER CHECK (max_retries >= 0),
+  max_concurrency INTEGER CHECK (max_concurrency > 0),
+  is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+  health_check_endpoint TEXT NOT NULL DEFAULT '/health',
+  last_health_check TEXT,
+  health_status TEXT NOT NULL DEFAULT 'unknown'
+    CHECK (health_status IN ('unknown', 'healthy', 'degraded', 'unhealthy')),
+  default_config TEXT NOT NULL DEFAULT '{}'
+    CHECK (json_valid(default_config) AND json_type(default_config) = 'object'),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+-- ---- templates -----------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS pipeline_templates (
+  name TEXT PRIMARY KEY NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
+  display_name TEXT NOT NULL DEFAULT '',
+  description TEXT NOT NULL DEFAULT '',
+  category TEXT NOT NULL DEFAULT 'general',
+  is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+  is_default INTEGER NOT NULL DEFAULT 0 CHECK (is_default IN (0, 1)),
+  allow_parallel INTEGER NOT NULL DEFAULT 1 CHECK (allow_parallel IN (0, 1)),
+  failure_tolerance TEXT NOT NULL DEFAULT 'strict'
+    CHECK (failure_tolerance IN ('strict', 'partial', 'park')),
+  input_schema TEXT CHECK (input_schema IS NULL OR json_valid(input_schema)),
+  output_mapping TEXT CHECK (output_mapping IS NULL OR json_valid(output_mapping)),
+  deadline_ms INTEGER CHECK (deadline_ms > 0),
+  cache_ttl_seconds INTEGER CHECK (cache_ttl_seconds >= 0),
+  estimated_cost_usd REAL CHECK (estimated_cost_usd >= 0),
+  estimated_time_ms INTEGER CHECK (estimated_time_ms >= 0),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS pipeline_templates_one_default
+  ON pipeline_templates (is_default) WHERE is_default = 1;
+
+-- Workers are named without a foreign key: rows may be written in any order, a worker may be
+-- retired while templates name it, and a name that nobody has is reported as a violation of the
+-- template together with all others, which a refused INSERT could not do.
+-- `condition` is CEL, or JSON of the object form; the other expressions are JSON.
+CREATE TABLE IF NOT EXISTS pipeline_steps (
+  id INTEGER PRIMARY KEY,
+  template_name TEXT NOT NULL
+    REFERENCES pipeline_templates (name) ON DELETE CASCADE ON UPDATE CASCADE,
+  step_order INTEGER NOT NULL,
+  step_name TEXT NOT NULL,
+  kind TEXT NOT NULL DEFAULT 'worker'
+    CHECK (kind IN ('worker', 'transform', 'map', 'wait', 'pipeline', 'tool')),
+  worker_name TEXT,
+  endpoint TEXT,
+  depends_on_steps TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(depends_on_steps) AND json_type(depends_on_steps) = 'array'),
+  condition TEXT,
+  input_mapping TEXT CHECK (input_mapping IS NULL OR json_valid(input_mapping)),
+  output_mapping TEXT CHECK (output_mapping IS NULL OR json_valid(output_mapping)),
+  is_optional INTEGER NOT NULL DEFAULT 0 CHECK (is_optional IN (0, 1)),
+  timeout_ms INTEGER CHECK (timeout_ms > 0),
+  retry_policy TEXT CHECK (retry_policy IS NULL OR json_valid(retry_policy)),
+  fallback_worker TEXT,
+  config TEXT CHECK (config IS NULL OR json_valid(config)),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  UNIQUE (template_name, step_name)
+) STRICT;
+
+-- What was published, for ever. No foreign key: executions name revisions of templates that are
+-- gone, and a template made again under its old name goes on counting.
+CREATE TABLE IF NOT EXISTS template_revisions (
+  template_name TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision > 0),
+  content_hash TEXT NOT NULL CHECK (length(content_hash) = 64),
+  definition TEXT NOT NULL CHECK (json_valid(definition)),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  PRIMARY KEY (template_name, revision),
+  UNIQUE (template_name, content_hash)
+) STRICT;
+
+-- One row. What isolates keep in memory is good for as long as the count stands still.
+CREATE TABLE IF NOT EXISTS change_counter (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  count INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- ---- executions: a projection of the journals, for queries ------------------------------------
+
+-- `pipeline_id` is the execution's id, `id` only the row's. `journal_seq` is how far into the
+-- journal the row has seen; a projection that has seen less changes nothing. No foreign keys to
+-- accounts and templates: a projection must never be refused, and history outlives both.
+CREATE TABLE IF NOT EXISTS pipeline_executions (
+  id INTEGER PRIMARY KEY,
+  pipeline_id TEXT NOT NULL UNIQUE,
+  account_id TEXT NOT NULL,
+  template_name TEXT NOT NULL,
+  template_revision INTEGER NOT NULL DEFAULT 0,
+  topic TEXT,
+  status TEXT NOT NULL CHECK (status IN (
+    'pending', 'running', 'waiting', 'paused', 'completed', 'partial', 'failed', 'cancelled')),
+  execution_strategy TEXT NOT NULL DEFAULT 'balanced' CHECK (execution_strategy IN (
+    'speed_optimized', 'cost_optimized', 'quality_optimized', 'balanced')),
+  optimize_for TEXT NOT NULL DEFAULT 'balanced'
+    CHECK (optimize_for IN ('speed', 'cost', 'quality', 'balanced')),
+  urgency TEXT NOT NULL DEFAULT 'medium'
+    CHECK (urgency IN ('low', 'medium', 'high', 'critical')),
+  quality_level TEXT NOT NULL DEFAULT 'standard'
+    CHECK (quality_level IN ('basic', 'standard', 'premium', 'enterprise')),
+  request TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(request)),
+  result TEXT CHECK (result IS NULL OR json_valid(result)),
+  error TEXT CHECK (error IS NULL OR json_valid(error)),
+  total_cost_micro_usd INTEGER NOT NULL DEFAULT 0 CHECK (total_cost_micro_usd >= 0),
+  cost_estimated INTEGER NOT NULL DEFAULT 0 CHECK (cost_estimated IN (0, 1)),
+  budget_micro_usd INTEGER CHECK (budget_micro_usd >= 0),
+  sources_discovered INTEGER NOT NULL DEFAULT 0,
+  articles_processed INTEGER NOT NULL DEFAULT 0,
+  final_quality_score REAL,
+  optimization_applied TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(optimization_applied) AND json_type(optimization_applied) = 'array'),
+  cache_hit INTEGER NOT NULL DEFAULT 0 CHECK (cache_hit IN (0, 1)),
+  total_execution_time_ms INTEGER NOT NULL DEFAULT 0,
+  waiting_reason TEXT,
+  journal_seq INTEGER NOT NULL DEFAULT 0 CHECK (journal_seq >= 0),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  started_at TEXT,
+  completed_at TEXT,
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE INDEX IF NOT EXISTS pipeline_executions_history
+  ON pipeline_executions (account_id, created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS pipeline_executions_by_template
+  ON pipeline_executions (account_id, template_name, created_at DESC, id DESC);
+-- Most executions are completed: they need no entry here, the history has them in order already.
+CREATE INDEX IF NOT EXISTS pipeline_executions_by_status
+  ON pipeline_executions (account_id, status, created_at DESC, id DESC)
+  WHERE status <> 'completed';
+
+-- One row a step; `step_name` is the step's path. `data` is its output, `{"v": value}`, or where a
+-- large one lies, `{"r": {"key": …, "bytes": …}}`. `attempts` and `failed_attempts` are those of
+-- `generation`; `cost_micro_usd` is the sum over all generations. WITHOUT ROWID: the row is written
+-- once, not once more for an index.
+CREATE TABLE IF NOT EXISTS worker_execution_results (
+  pipeline_id TEXT NOT NULL
+    REFERENCES pipeline_executions (pipeline_id) ON DELETE CASCADE ON UPDATE CASCADE,
+  step_name TEXT NOT NULL,
+  step_order INTEGER NOT NULL DEFAULT 0,
+  worker_name TEXT,
+  kind TEXT NOT NULL DEFAULT 'worker'
+    CHECK (kind IN ('worker', 'transform', 'map', 'wait', 'pipeline', 'tool')),
+  status TEXT NOT NULL CHECK (status IN (
+    'pending', 'ready', 'running', 'retrying', 'waiting', 'succeeded', 'skipped', 'failed',
+    'cancelled', 'compensated')),
+  success INTEGER NOT NULL DEFAULT 0 CHECK (success IN (0, 1)),
+  generation INTEGER NOT NULL DEFAULT 1,
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  failed_attempts INTEGER NOT NULL DEFAULT 0 CHECK (failed_attempts >= 0),
+  execution_time_ms INTEGER NOT NULL DEFAULT 0,
+  cost_micro_usd INTEGER NOT NULL DEFAULT 0 CHECK (cost_micro_usd >= 0),
+  cost_estimated INTEGER NOT NULL DEFAULT 0 CHECK (cost_estimated IN (0, 1)),
+  cache_hit INTEGER NOT NULL DEFAULT 0 CHECK (cache_hit IN (0, 1)),
+  communication_method TEXT NOT NULL DEFAULT 'internal'
+    CHECK (communication_method IN ('service_binding', 'http', 'internal')),
+  error TEXT CHECK (error IS NULL OR json_valid(error)),
+  data TEXT CHECK (data IS NULL OR json_valid(data)),
+  started_at TEXT,
+  completed_at TEXT,
+  PRIMARY KEY (pipeline_id, step_name)
+) STRICT, WITHOUT ROWID;
+
+-- What each worker did and cost on each day (UTC), for each account. Written with the projection
+-- that it counts, in one transaction.
+CREATE TABLE IF NOT EXISTS cost_tracking (
+  day TEXT NOT NULL CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+  account_id TEXT NOT NULL,
+  worker_name TEXT NOT NULL,
+  calls INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  cost_micro_usd INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (day, account_id, worker_name)
+) STRICT, WITHOUT ROWID;
+
+-- ---- policy: what each label of a request changes ----------------------------------------------
+
+-- `max_retries` caps the retries of every step; NULL leaves them as the steps have them.
+CREATE TABLE IF NOT EXISTS execution_strategies (
+  name TEXT PRIMARY KEY NOT NULL CHECK (name IN ('speed', 'cost', 'quality', 'balanced')),
+  label TEXT NOT NULL UNIQUE CHECK (label IN (
+    'speed_optimized', 'cost_optimized', 'quality_optimized', 'balanced')),
+  max_parallel_steps INTEGER NOT NULL CHECK (max_parallel_steps > 0),
+  skip_optional_steps INTEGER NOT NULL CHECK (skip_optional_steps IN (0, 1)),
+  use_cache INTEGER NOT NULL CHECK (use_cache IN (0, 1)),
+  max_retries INTEGER CHECK (max_retries >= 0),
+  deadline_ms INTEGER NOT NULL CHECK (deadline_ms > 0),
+  description TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS quality_levels (
+  name TEXT PRIMARY KEY NOT NULL
+    CHECK (name IN ('basic', 'standard', 'premium', 'enterprise')),
+  source_discovery_depth INTEGER NOT NULL CHECK (source_discovery_depth BETWEEN 1 AND 5),
+  max_articles INTEGER NOT NULL CHECK (max_articles BETWEEN 1 AND 500),
+  min_quality REAL NOT NULL CHECK (min_quality BETWEEN 0 AND 1),
+  description TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- A higher priority is admitted first. A NULL deadline is the longest that the environment allows.
+CREATE TABLE IF NOT EXISTS urgency_levels (
+  name TEXT PRIMARY KEY NOT NULL CHECK (name IN ('low', 'medium', 'high', 'critical')),
+  deadline_ms INTEGER CHECK (deadline_ms > 0),
+  priority INTEGER NOT NULL,
+  description TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- ---- operation -----------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS schema_version (
+  version INTEGER PRIMARY KEY CHECK (version > 0),
+  name TEXT NOT NULL,
+  applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+-- One row for as long as something is wrong: opened, perhaps acknowledged, resolved. `account_id`
+-- is NULL for what concerns the whole installation. `evidence` holds the figures that opened it.
+CREATE TABLE IF NOT EXISTS performance_alerts (
+  id TEXT PRIMARY KEY NOT NULL,
+  account_id TEXT REFERENCES accounts (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL CHECK (kind IN (
+    'degradation', 'cost_spike', 'worker_failure', 'quality_drop', 'capacity')),
+  severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+  subject_type TEXT NOT NULL CHECK (subject_type IN (
+    'system', 'account', 'worker', 'template', 'strategy')),
+  subject TEXT NOT NULL DEFAULT '',
+  message TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  observed REAL NOT NULL,
+  baseline REAL,
+  threshold REAL NOT NULL,
+  evidence TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(evidence)),
+  status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'acknowledged', 'resolved')),
+  opened_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  acknowledged_at TEXT,
+  acknowledged_by TEXT,
+  resolved_at TEXT,
+  resolved_by TEXT,
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE INDEX IF NOT EXISTS performance_alerts_by_status
+  ON performance_alerts (status, opened_at DESC);
+CREATE UNIQUE INDEX IF NOT EXISTS performance_alerts_one_unresolved
+  ON performance_alerts (coalesce(account_id, ''), kind, subject_type, subject)
+  WHERE status <> 'resolved';
+
+-- Executions that start by the clock. `next_due_at` is NULL while a schedule rests.
+CREATE TABLE IF NOT EXISTS schedules (
+  id TEXT PRIMARY KEY NOT NULL,
+  account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  cron_expression TEXT NOT NULL,
+  timezone TEXT NOT NULL DEFAULT 'UTC',
+  request TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(request) AND json_type(request) = 'object'),
+  is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+  overlap TEXT NOT NULL DEFAULT 'skip' CHECK (overlap IN ('skip', 'allow')),
+  next_due_at TEXT,
+  last_started_at TEXT,
+  last_pipeline_id TEXT,
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  UNIQUE (account_id, name)
+) STRICT;
+CREATE INDEX IF NOT EXISTS schedules_due
+  ON schedules (next_due_at) WHERE is_active = 1 AND next_due_at IS NOT NULL;
+
+-- Who changed what. Rows are added and, when their time is over, removed; never changed. No foreign
+-- key to accounts: the trail of an account outlives it.
+CREATE TABLE IF NOT EXISTS audit_log (
+  id TEXT PRIMARY KEY NOT NULL,
+  at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  account_id TEXT,
+  actor_type TEXT NOT NULL CHECK (actor_type IN ('api_key', 'worker', 'user', 'system')),
+  actor TEXT NOT NULL,
+  change TEXT NOT NULL,
+  subject_type TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  before TEXT CHECK (before IS NULL OR json_valid(before)),
+  after TEXT CHECK (after IS NULL OR json_valid(after)),
+  request_id TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS audit_log_by_time ON audit_log (at DESC);
+CREATE INDEX IF NOT EXISTS audit_log_by_subject ON audit_log (subject_type, subject, at DESC);
+CREATE INDEX IF NOT EXISTS audit_log_by_account ON audit_log (account_id, at DESC);
+
+-- ---- triggers: what may not be changed --------------------------------------------------------
+
+CREATE TRIGGER IF NOT EXISTS template_revisions_immutable BEFORE UPDATE ON template_revisions
+BEGIN
+  SELECT RAISE(ABORT, 'a published revision never changes');
+END;
+
+CREATE TRIGGER IF NOT EXISTS audit_log_append_only BEFORE UPDATE ON audit_log
+BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+
+-- ---- triggers: updated_at ----------------------------------------------------------------------
+-- Each steps back where the statement itself sets updated_at, and where the time is right already,
+-- so that it ends even where recursive triggers are on.
+
+CREATE TRIGGER IF NOT EXISTS accounts_updated_at AFTER UPDATE ON accounts
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE accounts SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.id;
+END;
+
+-- That a key was used is no change of the key.
+CREATE TRIGGER IF NOT EXISTS api_keys_updated_at AFTER UPDATE ON api_keys
+WHEN NEW.updated_at IS OLD.updated_at AND NEW.last_used_at IS OLD.last_used_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE api_keys SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS worker_registry_updated_at AFTER UPDATE ON worker_registry
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE worker_registry SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE worker_name = NEW.worker_name;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_templates_updated_at AFTER UPDATE ON pipeline_templates
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE pipeline_templates SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE name = NEW.name;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_steps_updated_at AFTER UPDATE ON pipeline_steps
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE pipeline_steps SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_executions_updated_at AFTER UPDATE ON pipeline_executions
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE pipeline_executions SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS performance_alerts_updated_at AFTER UPDATE ON performance_alerts
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE performance_alerts SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS schedules_updated_at AFTER UPDATE ON schedules
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE schedules SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.id;
+END;
+
+-- ---- triggers: the change counter --------------------------------------------------------------
+-- They name the columns that a plan or a policy is made of: what a health check writes, and
+-- updated_at, which follows the others, raise nothing.
+
+CREATE TRIGGER IF NOT EXISTS worker_registry_insert_counts AFTER INSERT ON worker_registry
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS worker_registry_update_counts AFTER UPDATE OF
+  worker_name, display_name, description, version, service_binding, base_url, endpoints,
+  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms, timeout_ms,
+  max_retries, max_concurrency, is_active, health_check_endpoint, default_config
+ON worker_registry
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS worker_registry_delete_counts AFTER DELETE ON worker_registry
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_templates_insert_counts AFTER INSERT ON pipeline_templates
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_templates_update_counts AFTER UPDATE OF
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms
+ON pipeline_templates
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_templates_delete_counts AFTER DELETE ON pipeline_templates
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_steps_insert_counts AFTER INSERT ON pipeline_steps
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_steps_update_counts AFTER UPDATE OF
+  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
+  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
+  fallback_worker, config
+ON pipeline_steps
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_steps_delete_counts AFTER DELETE ON pipeline_steps
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS execution_strategies_insert_counts AFTER INSERT ON execution_strategies
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS execution_strategies_update_counts AFTER UPDATE ON execution_strategies
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS execution_strategies_delete_counts AFTER DELETE ON execution_strategies
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS quality_levels_insert_counts AFTER INSERT ON quality_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS quality_levels_update_counts AFTER UPDATE ON quality_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS quality_levels_delete_counts AFTER DELETE ON quality_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS urgency_levels_insert_counts AFTER INSERT ON urgency_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS urgency_levels_update_counts AFTER UPDATE ON urgency_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS urgency_levels_delete_counts AFTER DELETE ON urgency_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+-- == put back ==
+
+INSERT INTO worker_registry (
+  worker_name, display_name, description, version, service_binding, base_url, endpoints,
+  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
+  timeout_ms, max_retries, max_concurrency, is_active, health_check_endpoint, last_health_check,
+  health_status, default_config, created_at, updated_at
+)
+SELECT
+  worker_name, display_name, description, version, service_binding, base_url, endpoints,
+  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
+  timeout_ms, max_retries, max_concurrency, is_active, health_check_endpoint, last_health_check,
+  health_status, default_config, created_at, updated_at
+FROM kept_worker_registry;
+
+INSERT INTO pipeline_templates (
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms, created_at, updated_at
+)
+SELECT
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms, created_at, updated_at
+FROM kept_pipeline_templates;
+
+INSERT INTO pipeline_steps (
+  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
+  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
+  fallback_worker, config, created_at, updated_at
+)
+SELECT
+  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
+  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
+  fallback_worker, config, created_at, updated_at
+FROM kept_pipeline_steps;
+
+INSERT INTO pipeline_executions (
+  id, pipeline_id, account_id, template_name, template_revision, topic, status,
+  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
+  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
+  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
+  journal_seq, created_at, started_at, completed_at, updated_at
+)
+SELECT
+  id, pipeline_id, account_id, template_name, template_revision, topic, status,
+  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
+  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
+  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
+  journal_seq, created_at, started_at, completed_at, updated_at
+FROM kept_pipeline_executions
+ORDER BY id IS NULL, id, created_at, pipeline_id;
+
+INSERT INTO worker_execution_results (
+  pipeline_id, step_name, step_order, worker_name, kind, status, success, generation, attempts,
+  failed_attempts, execution_time_ms, cost_micro_usd, cost_estimated, cache_hit,
+  communication_method, error, data, started_at, completed_at
+)
+SELECT
+  pipeline_id, step_name, step_order, worker_name, kind, status, success, generation, attempts,
+  failed_attempts, execution_time_ms, cost_micro_usd, cost_estimated, cache_hit,
+  communication_method, error, data, started_at, completed_at
+FROM kept_worker_execution_results;
+
+DROP TABLE kept_worker_registry;
+DROP TABLE kept_pipeline_steps;
+DROP TABLE kept_pipeline_templates;
+DROP TABLE kept_worker_execution_results;
+DROP TABLE kept_pipeline_executions;
+
+-- == part 2: seed rows ==
+-- They are added where they are missing and never touched where they are there (DO NOTHING, not OR
+-- IGNORE, which would swallow a row that breaks a CHECK). A template's steps are added only where
+-- it has none: a step that an operator took out stays out.
+
+INSERT INTO change_counter (id, count) VALUES (1, 0)
+ON CONFLICT DO NOTHING;
+
+INSERT INTO accounts (id, name) VALUES ('default', 'Default account')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO execution_strategies (
+  name, label, max_parallel_steps, skip_optional_steps, use_cache, max_retries, deadline_ms,
+  description
+) VALUES
+  ('speed', 'speed_optimized', 16, 1, 1, 1, 90000,
+   'As many steps at once as may be, optional steps left out, at most one retry a step.'),
+  ('cost', 'cost_optimized', 2, 1, 1, 1, 180000,
+   'Few steps at once, optional steps left out, at most one retry a step, cached results first.'),
+  ('quality', 'quality_optimized', 8, 0, 0, NULL, 300000,
+   'Every step, every retry that the steps allow, always computed anew.'),
+  ('balanced', 'balanced', 8, 0, 1, NULL, 150000,
+   'Every step and its retries; a cached result of the same request is taken.')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO quality_levels (
+  name, source_discovery_depth, max_articles, min_quality, description
+) VALUES
+  ('basic', 2, 40, 0.2, 'A quick look: few sources, few articles.'),
+  ('standard', 3, 100, 0.3, 'The usual breadth of sources and articles.'),
+  ('premium', 4, 150, 0.4, 'A wider search that is stricter about its sources.'),
+  ('enterprise', 5, 200, 0.5, 'The widest search, with the best sources only.')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO urgency_levels (name, deadline_ms, priority, description) VALUES
+  ('low', NULL, 0, 'May take as long as the environment allows; admitted last.'),
+  ('medium', 180000, 1, 'Three minutes.'),
+  ('high', 60000, 2, 'One minute; admitted before the usual.'),
+  ('critical', 30000, 3, 'Half a minute; admitted first.')
+ON CONFLICT DO NOTHING;
+
+-- Without a model these workers cost nothing and say so. Where a model is bound they report what
+-- it cost, and that is what counts: the estimate is 0 because it is right for what is shipped.
+INSERT INTO worker_registry (
+  worker_name, display_name, description, version, service_binding, endpoints, input_format,
+  output_format, dependencies, estimated_cost_usd, timeout_ms, max_retries, health_check_endpoint
+) VALUES
+  ('topic_researcher', 'Topic researcher',
+   'Derives angles of a topic and finds candidate sources for it.', '1.0.0', 'TOPIC_RESEARCHER',
+   '["/research"]',
+   '{"topic":"string","depth":"integer 1-5","min_quality":"number 0-1",
+     "max_sources":"integer 1-50"}',
+   '{"topic":"string","angles":"array","sources":"array","avg_quality_score":"number",
+     "sources_discovered":"integer"}',
+   '[]', 0.0, 20000, 3, '/health'),
+  ('rss_librarian', 'RSS librarian',
+   'Searches a curated catalogue of feeds.', '1.0.0', 'RSS_LIBRARIAN',
+   '["/sources"]',
+   '{"topic":"string","max_feeds":"integer 1-100","min_score":"number 0-1"}',
+   '{"topic":"string","sources":"array","total_matches":"integer"}',
+   '[]', 0.0, 20000, 3, '/health'),
+  ('feed_fetcher', 'Feed fetcher',
+   'Reads RSS, Atom and JSON feeds into articles, with a status for each feed.', '1.0.0',
+   'FEED_FETCHER', '["/fetch"]',
+   '{"feed_urls":"array 1-100","max_articles":"integer 1-500","per_feed_max":"integer",
+     "since":"RFC 3339"}',
+   '{"articles":"array","feeds":"array","articles_fetched":"integer","feeds_ok":"integer",
+     "feeds_failed":"integer"}',
+   '["topic_researcher","rss_librarian"]', 0.0, 20000, 3, '/health'),
+  ('content_classifier', 'Content classifier',
+   'Scores articles for relevance, category, language and sentiment, and finds duplicates.',
+   '1.0.0', 'CONTENT_CLASSIFIER', '["/analyze"]',
+   '{"articles":"array","topic":"string","min_relevance":"number 0-1","max_results":"integer"}',
+   '{"analyzed_articles":"array","insights":"object","quality_score":"number"}',
+   '["feed_fetcher"]', 0.0, 20000, 3, '/health'),
+  ('report_builder', 'Report builder',
+   'Writes an intelligence report in Markdown and HTML from analysed articles.', '1.0.0',
+   'REPORT_BUILDER', '["/generate"]',
+   '{"topic":"string","articles":"array","insights":"object","angles":"array",
+     "report_type":"executive, detailed or brief","format":"html, markdown or both"}',
+   '{"report":"object","summary":"string","key_findings":"array","artifact":"object",
+     "quality_score":"number"}',
+   '["content_classifier"]', 0.0, 20000, 3, '/health')
+ON CONFLICT DO NOTHING;
+
+-- A template becomes the default only where there is none.
+INSERT INTO pipeline_templates (
+  name, display_name, description, category, is_default, allow_parallel, failure_tolerance,
+  input_schema, output_mapping, estimated_cost_usd, estimated_time_ms
+) SELECT
+  'rss_intelligence_pipeline', 'RSS intelligence pipeline',
+  'From a topic to an intelligence report: sources are researched and curated side by side, '
+    || 'their feeds read, the articles classified and a report written.',
+  'rss_intelligence', NOT EXISTS (SELECT 1 FROM pipeline_templates WHERE is_default = 1), 1,
+  'partial',
+  '{"type":"object","properties":{
+     "report_type":{"enum":["executive","detailed","brief"]},
+     "report_format":{"enum":["html","markdown","both"]},
+     "min_relevance":{"type":"number","minimum":0,"maximum":1}}}',
+  '{"report":"$.report","summary":"$.summary","key_findings":"$.key_findings",
+    "artifact":"$.artifact","insights":"$.insights","angles":"$.angles","sources":"$.sources"}',
+  0.0, 15000
+WHERE true ON CONFLICT DO NOTHING;
+
+INSERT INTO pipeline_templates (
+  name, display_name, description, category, allow_parallel, failure_tolerance, input_schema,
+  estimated_cost_usd, estimated_time_ms
+) VALUES (
+  'basic_research_pipeline', 'Basic research pipeline',
+  'Angles of a topic and candidate sources for it; nothing is fetched.', 'research', 1, 'strict',
+  '{"type":"object"}', 0.0, 3000
+)
+ON CONFLICT DO NOTHING;
+
+INSERT INTO pipeline_steps (
+  template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps, condition,
+  input_mapping, output_mapping, is_optional, timeout_ms
+)
+WITH steps (
+  step_order, step_name, kind, worker_name, endpoint, depends_on_steps, condition, input_mapping,
+  output_mapping, is_optional, timeout_ms
+) AS (VALUES
+  (1, 'topic_research', 'worker', 'topic_researcher', '/research', '[]', NULL,
+   '{"topic":"$.topic","depth":"=request.source_discovery_depth",
+     "min_quality":"=request.min_quality"}',
+   '{"researched_sources":"$.sources","angles":"$.angles"}', 0, 20000),
+  (1, 'source_curation', 'worker', 'rss_librarian', '/sources', '[]', NULL,
+   '{"topic":"$.topic","max_feeds":20}',
+   '{"curated_sources":"$.sources"}', 1, 20000),
+  (2, 'merge_sources', 'transform', NULL, NULL, '["topic_research","source_curation"]', NULL,
+   '{"sources":"=distinct_by(concat('
+     || 'has(data.researched_sources) ? data.researched_sources : [], '
+     || 'has(data.curated_sources) ? data.curated_sources : []), ''url'')"}',
+   NULL, 0, NULL),
+  (3, 'feed_fetching', 'worker', 'feed_fetcher', '/fetch', '["merge_sources"]',
+   '{"sources_available": "> 0"}',
+   '{"feed_urls":"=take(data.sources, 20).map(source, source.url)",
+     "max_articles":"=request.max_articles"}',
+   '{"articles":"$.articles","feeds":"$.feeds"}', 0, 20000),
+  (4, 'content_classification', 'worker', 'content_classifier', '/analyze', '["feed_fetching"]',
+   '{"articles_available": "> 0"}',
+   '{"topic":"$.topic","articles":"=data.articles",
+     "min_relevance":"=has(data.min_relevance) ? data.min_relevance : 0.1"}',
+   '{"analyzed_articles":"$.analyzed_articles","insights":"$.insights",
+     "quality_score":"$.quality_score"}', 0, 20000),
+  (5, 'report_generation', 'worker', 'report_builder', '/generate', '["content_classification"]',
+   '{"analyzed_articles_available": "> 0"}',
+   '{"topic":"$.topic","articles":"=data.analyzed_articles","insights":"=data.insights",
+     "angles":"=has(data.angles) ? data.angles : []",
+     "report_type":"=has(data.report_type) ? data.report_type : ''executive''",
+     "format":"=has(data.report_format) ? data.report_format : ''both''"}',
+   '{"report":"$.report","summary":"$.summary","key_findings":"$.key_findings",
+     "artifact":"$.artifact"}', 0, 20000)
+)
+SELECT 'rss_intelligence_pipeline', steps.* FROM steps
+WHERE EXISTS (SELECT 1 FROM pipeline_templates WHERE name = 'rss_intelligence_pipeline')
+  AND NOT EXISTS (
+    SELECT 1 FROM pipeline_steps WHERE template_name = 'rss_intelligence_pipeline');
+
+INSERT INTO pipeline_steps (
+  template_name, step_order, step_name, worker_name, endpoint, input_mapping, timeout_ms
+)
+SELECT 'basic_research_pipeline', 1, 'topic_research', 'topic_researcher', '/research',
+  '{"topic":"$.topic","depth":"=request.source_discovery_depth",
+    "min_quality":"=request.min_quality"}',
+  20000
+WHERE EXISTS (SELECT 1 FROM pipeline_templates WHERE name = 'basic_research_pipeline')
+  AND NOT EXISTS (
+    SELECT 1 FROM pipeline_steps WHERE template_name = 'basic_research_pipeline');
+
+INSERT INTO schema_version (version, name) VALUES (1, '0001_foundation')
+ON CONFLICT DO NOTHING;

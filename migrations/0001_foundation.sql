@@ -1,0 +1,703 @@
+-- The foundation: registry, templates, executions, policy, operation, accounts and keys.
+
+-- == part 1: tables, indexes, triggers ==
+
+-- ---- accounts and keys ---------------------------------------------------------------------
+
+-- A tenant. NULL budgets and limits take the environment's.
+CREATE TABLE IF NOT EXISTS accounts (
+  id TEXT PRIMARY KEY NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
+  name TEXT NOT NULL DEFAULT '',
+  status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended')),
+  daily_budget_micro_usd INTEGER CHECK (daily_budget_micro_usd >= 0),
+  monthly_budget_micro_usd INTEGER CHECK (monthly_budget_micro_usd >= 0),
+  max_concurrent_executions INTEGER CHECK (max_concurrent_executions > 0),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+-- Issued keys: the SHA-256 of the secret, never the secret.
+CREATE TABLE IF NOT EXISTS api_keys (
+  id TEXT PRIMARY KEY NOT NULL,
+  account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  name TEXT NOT NULL DEFAULT '',
+  key_hash TEXT NOT NULL UNIQUE
+    CHECK (length(key_hash) = 64 AND key_hash NOT GLOB '*[^0-9a-f]*'),
+  scopes TEXT NOT NULL DEFAULT '["execute","read"]'
+    CHECK (json_valid(scopes) AND json_type(scopes) = 'array'),
+  rate_per_minute INTEGER CHECK (rate_per_minute > 0),
+  daily_budget_micro_usd INTEGER CHECK (daily_budget_micro_usd >= 0),
+  monthly_budget_micro_usd INTEGER CHECK (monthly_budget_micro_usd >= 0),
+  expires_at TEXT,
+  revoked_at TEXT,
+  last_used_at TEXT,
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE INDEX IF NOT EXISTS api_keys_by_account ON api_keys (account_id, created_at);
+
+-- ---- registry ------------------------------------------------------------------------------
+
+-- A service that does steps. The first endpoint is the default operation. A NULL estimate means
+-- that nobody knows; 0 means that a call is known to cost nothing.
+CREATE TABLE IF NOT EXISTS worker_registry (
+  worker_name TEXT PRIMARY KEY NOT NULL CHECK (length(worker_name) BETWEEN 1 AND 64),
+  display_name TEXT NOT NULL DEFAULT '',
+  description TEXT NOT NULL DEFAULT '',
+  version TEXT NOT NULL DEFAULT '1.0.0',
+  service_binding TEXT,
+  base_url TEXT,
+  endpoints TEXT NOT NULL DEFAULT '["/"]'
+    CHECK (json_valid(endpoints) AND json_type(endpoints) = 'array'),
+  input_format TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(input_format)),
+  output_format TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(output_format)),
+  dependencies TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(dependencies) AND json_type(dependencies) = 'array'),
+  estimated_cost_usd REAL CHECK (estimated_cost_usd >= 0),
+  avg_response_time_ms INTEGER CHECK (avg_response_time_ms >= 0),
+  timeout_ms INTEGER CHECK (timeout_ms > 0),
+  max_retries INTEGER CHECK (max_retries >= 0),
+  max_concurrency INTEGER CHECK (max_concurrency > 0),
+  is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+  health_check_endpoint TEXT NOT NULL DEFAULT '/health',
+  last_health_check TEXT,
+  health_status TEXT NOT NULL DEFAULT 'unknown'
+    CHECK (health_status IN ('unknown', 'healthy', 'degraded', 'unhealthy')),
+  default_config TEXT NOT NULL DEFAULT '{}'
+    CHECK (json_valid(default_config) AND json_type(default_config) = 'object'),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+-- ---- templates -----------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS pipeline_templates (
+  name TEXT PRIMARY KEY NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
+  display_name TEXT NOT NULL DEFAULT '',
+  description TEXT NOT NULL DEFAULT '',
+  category TEXT NOT NULL DEFAULT 'general',
+  is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+  is_default INTEGER NOT NULL DEFAULT 0 CHECK (is_default IN (0, 1)),
+  allow_parallel INTEGER NOT NULL DEFAULT 1 CHECK (allow_parallel IN (0, 1)),
+  failure_tolerance TEXT NOT NULL DEFAULT 'strict'
+    CHECK (failure_tolerance IN ('strict', 'partial', 'park')),
+  input_schema TEXT CHECK (input_schema IS NULL OR json_valid(input_schema)),
+  output_mapping TEXT CHECK (output_mapping IS NULL OR json_valid(output_mapping)),
+  deadline_ms INTEGER CHECK (deadline_ms > 0),
+  cache_ttl_seconds INTEGER CHECK (cache_ttl_seconds >= 0),
+  estimated_cost_usd REAL CHECK (estimated_cost_usd >= 0),
+  estimated_time_ms INTEGER CHECK (estimated_time_ms >= 0),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS pipeline_templates_one_default
+  ON pipeline_templates (is_default) WHERE is_default = 1;
+
+-- Workers are named without a foreign key: rows may be written in any order, a worker may be
+-- retired while templates name it, and a name that nobody has is reported as a violation of the
+-- template together with all others, which a refused INSERT could not do.
+-- `condition` is CEL, or JSON of the object form; the other expressions are JSON.
+CREATE TABLE IF NOT EXISTS pipeline_steps (
+  id INTEGER PRIMARY KEY,
+  template_name TEXT NOT NULL
+    REFERENCES pipeline_templates (name) ON DELETE CASCADE ON UPDATE CASCADE,
+  step_order INTEGER NOT NULL,
+  step_name TEXT NOT NULL,
+  kind TEXT NOT NULL DEFAULT 'worker'
+    CHECK (kind IN ('worker', 'transform', 'map', 'wait', 'pipeline', 'tool')),
+  worker_name TEXT,
+  endpoint TEXT,
+  depends_on_steps TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(depends_on_steps) AND json_type(depends_on_steps) = 'array'),
+  condition TEXT,
+  input_mapping TEXT CHECK (input_mapping IS NULL OR json_valid(input_mapping)),
+  output_mapping TEXT CHECK (output_mapping IS NULL OR json_valid(output_mapping)),
+  is_optional INTEGER NOT NULL DEFAULT 0 CHECK (is_optional IN (0, 1)),
+  timeout_ms INTEGER CHECK (timeout_ms > 0),
+  retry_policy TEXT CHECK (retry_policy IS NULL OR json_valid(retry_policy)),
+  fallback_worker TEXT,
+  config TEXT CHECK (config IS NULL OR json_valid(config)),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  UNIQUE (template_name, step_name)
+) STRICT;
+
+-- What was published, for ever. No foreign key: executions name revisions of templates that are
+-- gone, and a template made again under its old name goes on counting.
+CREATE TABLE IF NOT EXISTS template_revisions (
+  template_name TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision > 0),
+  content_hash TEXT NOT NULL CHECK (length(content_hash) = 64),
+  definition TEXT NOT NULL CHECK (json_valid(definition)),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  PRIMARY KEY (template_name, revision),
+  UNIQUE (template_name, content_hash)
+) STRICT;
+
+-- One row. What isolates keep in memory is good for as long as the count stands still.
+CREATE TABLE IF NOT EXISTS change_counter (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  count INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- ---- executions: a projection of the journals, for queries ------------------------------------
+
+-- `pipeline_id` is the execution's id, `id` only the row's. `journal_seq` is how far into the
+-- journal the row has seen; a projection that has seen less changes nothing. No foreign keys to
+-- accounts and templates: a projection must never be refused, and history outlives both.
+CREATE TABLE IF NOT EXISTS pipeline_executions (
+  id INTEGER PRIMARY KEY,
+  pipeline_id TEXT NOT NULL UNIQUE,
+  account_id TEXT NOT NULL,
+  template_name TEXT NOT NULL,
+  template_revision INTEGER NOT NULL DEFAULT 0,
+  topic TEXT,
+  status TEXT NOT NULL CHECK (status IN (
+    'pending', 'running', 'waiting', 'paused', 'completed', 'partial', 'failed', 'cancelled')),
+  execution_strategy TEXT NOT NULL DEFAULT 'balanced' CHECK (execution_strategy IN (
+    'speed_optimized', 'cost_optimized', 'quality_optimized', 'balanced')),
+  optimize_for TEXT NOT NULL DEFAULT 'balanced'
+    CHECK (optimize_for IN ('speed', 'cost', 'quality', 'balanced')),
+  urgency TEXT NOT NULL DEFAULT 'medium'
+    CHECK (urgency IN ('low', 'medium', 'high', 'critical')),
+  quality_level TEXT NOT NULL DEFAULT 'standard'
+    CHECK (quality_level IN ('basic', 'standard', 'premium', 'enterprise')),
+  request TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(request)),
+  result TEXT CHECK (result IS NULL OR json_valid(result)),
+  error TEXT CHECK (error IS NULL OR json_valid(error)),
+  total_cost_micro_usd INTEGER NOT NULL DEFAULT 0 CHECK (total_cost_micro_usd >= 0),
+  cost_estimated INTEGER NOT NULL DEFAULT 0 CHECK (cost_estimated IN (0, 1)),
+  budget_micro_usd INTEGER CHECK (budget_micro_usd >= 0),
+  sources_discovered INTEGER NOT NULL DEFAULT 0,
+  articles_processed INTEGER NOT NULL DEFAULT 0,
+  final_quality_score REAL,
+  optimization_applied TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(optimization_applied) AND json_type(optimization_applied) = 'array'),
+  cache_hit INTEGER NOT NULL DEFAULT 0 CHECK (cache_hit IN (0, 1)),
+  total_execution_time_ms INTEGER NOT NULL DEFAULT 0,
+  waiting_reason TEXT,
+  journal_seq INTEGER NOT NULL DEFAULT 0 CHECK (journal_seq >= 0),
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  started_at TEXT,
+  completed_at TEXT,
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE INDEX IF NOT EXISTS pipeline_executions_history
+  ON pipeline_executions (account_id, created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS pipeline_executions_by_template
+  ON pipeline_executions (account_id, template_name, created_at DESC, id DESC);
+-- Most executions are completed: they need no entry here, the history has them in order already.
+CREATE INDEX IF NOT EXISTS pipeline_executions_by_status
+  ON pipeline_executions (account_id, status, created_at DESC, id DESC)
+  WHERE status <> 'completed';
+
+-- One row a step; `step_name` is the step's path. `data` is its output, `{"v": value}`, or where a
+-- large one lies, `{"r": {"key": …, "bytes": …}}`. `attempts` and `failed_attempts` are those of
+-- `generation`; `cost_micro_usd` is the sum over all generations. WITHOUT ROWID: the row is written
+-- once, not once more for an index.
+CREATE TABLE IF NOT EXISTS worker_execution_results (
+  pipeline_id TEXT NOT NULL
+    REFERENCES pipeline_executions (pipeline_id) ON DELETE CASCADE ON UPDATE CASCADE,
+  step_name TEXT NOT NULL,
+  step_order INTEGER NOT NULL DEFAULT 0,
+  worker_name TEXT,
+  kind TEXT NOT NULL DEFAULT 'worker'
+    CHECK (kind IN ('worker', 'transform', 'map', 'wait', 'pipeline', 'tool')),
+  status TEXT NOT NULL CHECK (status IN (
+    'pending', 'ready', 'running', 'retrying', 'waiting', 'succeeded', 'skipped', 'failed',
+    'cancelled', 'compensated')),
+  success INTEGER NOT NULL DEFAULT 0 CHECK (success IN (0, 1)),
+  generation INTEGER NOT NULL DEFAULT 1,
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  failed_attempts INTEGER NOT NULL DEFAULT 0 CHECK (failed_attempts >= 0),
+  execution_time_ms INTEGER NOT NULL DEFAULT 0,
+  cost_micro_usd INTEGER NOT NULL DEFAULT 0 CHECK (cost_micro_usd >= 0),
+  cost_estimated INTEGER NOT NULL DEFAULT 0 CHECK (cost_estimated IN (0, 1)),
+  cache_hit INTEGER NOT NULL DEFAULT 0 CHECK (cache_hit IN (0, 1)),
+  communication_method TEXT NOT NULL DEFAULT 'internal'
+    CHECK (communication_method IN ('service_binding', 'http', 'internal')),
+  error TEXT CHECK (error IS NULL OR json_valid(error)),
+  data TEXT CHECK (data IS NULL OR json_valid(data)),
+  started_at TEXT,
+  completed_at TEXT,
+  PRIMARY KEY (pipeline_id, step_name)
+) STRICT, WITHOUT ROWID;
+
+-- What each worker did and cost on each day (UTC), for each account. Written with the projection
+-- that it counts, in one transaction.
+CREATE TABLE IF NOT EXISTS cost_tracking (
+  day TEXT NOT NULL CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+  account_id TEXT NOT NULL,
+  worker_name TEXT NOT NULL,
+  calls INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  cost_micro_usd INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (day, account_id, worker_name)
+) STRICT, WITHOUT ROWID;
+
+-- ---- policy: what each label of a request changes ----------------------------------------------
+
+-- `max_retries` caps the retries of every step; NULL leaves them as the steps have them.
+CREATE TABLE IF NOT EXISTS execution_strategies (
+  name TEXT PRIMARY KEY NOT NULL CHECK (name IN ('speed', 'cost', 'quality', 'balanced')),
+  label TEXT NOT NULL UNIQUE CHECK (label IN (
+    'speed_optimized', 'cost_optimized', 'quality_optimized', 'balanced')),
+  max_parallel_steps INTEGER NOT NULL CHECK (max_parallel_steps > 0),
+  skip_optional_steps INTEGER NOT NULL CHECK (skip_optional_steps IN (0, 1)),
+  use_cache INTEGER NOT NULL CHECK (use_cache IN (0, 1)),
+  max_retries INTEGER CHECK (max_retries >= 0),
+  deadline_ms INTEGER NOT NULL CHECK (deadline_ms > 0),
+  description TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS quality_levels (
+  name TEXT PRIMARY KEY NOT NULL
+    CHECK (name IN ('basic', 'standard', 'premium', 'enterprise')),
+  source_discovery_depth INTEGER NOT NULL CHECK (source_discovery_depth BETWEEN 1 AND 5),
+  max_articles INTEGER NOT NULL CHECK (max_articles BETWEEN 1 AND 500),
+  min_quality REAL NOT NULL CHECK (min_quality BETWEEN 0 AND 1),
+  description TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- A higher priority is admitted first. A NULL deadline is the longest that the environment allows.
+CREATE TABLE IF NOT EXISTS urgency_levels (
+  name TEXT PRIMARY KEY NOT NULL CHECK (name IN ('low', 'medium', 'high', 'critical')),
+  deadline_ms INTEGER CHECK (deadline_ms > 0),
+  priority INTEGER NOT NULL,
+  description TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- ---- operation -----------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS schema_version (
+  version INTEGER PRIMARY KEY CHECK (version > 0),
+  name TEXT NOT NULL,
+  applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+-- One row for as long as something is wrong: opened, perhaps acknowledged, resolved. `account_id`
+-- is NULL for what concerns the whole installation. `evidence` holds the figures that opened it.
+CREATE TABLE IF NOT EXISTS performance_alerts (
+  id TEXT PRIMARY KEY NOT NULL,
+  account_id TEXT REFERENCES accounts (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL CHECK (kind IN (
+    'degradation', 'cost_spike', 'worker_failure', 'quality_drop', 'capacity')),
+  severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+  subject_type TEXT NOT NULL CHECK (subject_type IN (
+    'system', 'account', 'worker', 'template', 'strategy')),
+  subject TEXT NOT NULL DEFAULT '',
+  message TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  observed REAL NOT NULL,
+  baseline REAL,
+  threshold REAL NOT NULL,
+  evidence TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(evidence)),
+  status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'acknowledged', 'resolved')),
+  opened_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  acknowledged_at TEXT,
+  acknowledged_by TEXT,
+  resolved_at TEXT,
+  resolved_by TEXT,
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE INDEX IF NOT EXISTS performance_alerts_by_status
+  ON performance_alerts (status, opened_at DESC);
+CREATE UNIQUE INDEX IF NOT EXISTS performance_alerts_one_unresolved
+  ON performance_alerts (coalesce(account_id, ''), kind, subject_type, subject)
+  WHERE status <> 'resolved';
+
+-- Executions that start by the clock. `next_due_at` is NULL while a schedule rests.
+CREATE TABLE IF NOT EXISTS schedules (
+  id TEXT PRIMARY KEY NOT NULL,
+  account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  cron_expression TEXT NOT NULL,
+  timezone TEXT NOT NULL DEFAULT 'UTC',
+  request TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(request) AND json_type(request) = 'object'),
+  is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+  overlap TEXT NOT NULL DEFAULT 'skip' CHECK (overlap IN ('skip', 'allow')),
+  next_due_at TEXT,
+  last_started_at TEXT,
+  last_pipeline_id TEXT,
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  UNIQUE (account_id, name)
+) STRICT;
+CREATE INDEX IF NOT EXISTS schedules_due
+  ON schedules (next_due_at) WHERE is_active = 1 AND next_due_at IS NOT NULL;
+
+-- Who changed what. Rows are added and, when their time is over, removed; never changed. No foreign
+-- key to accounts: the trail of an account outlives it.
+CREATE TABLE IF NOT EXISTS audit_log (
+  id TEXT PRIMARY KEY NOT NULL,
+  at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  account_id TEXT,
+  actor_type TEXT NOT NULL CHECK (actor_type IN ('api_key', 'worker', 'user', 'system')),
+  actor TEXT NOT NULL,
+  change TEXT NOT NULL,
+  subject_type TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  before TEXT CHECK (before IS NULL OR json_valid(before)),
+  after TEXT CHECK (after IS NULL OR json_valid(after)),
+  request_id TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS audit_log_by_time ON audit_log (at DESC);
+CREATE INDEX IF NOT EXISTS audit_log_by_subject ON audit_log (subject_type, subject, at DESC);
+CREATE INDEX IF NOT EXISTS audit_log_by_account ON audit_log (account_id, at DESC);
+
+-- ---- triggers: what may not be changed --------------------------------------------------------
+
+CREATE TRIGGER IF NOT EXISTS template_revisions_immutable BEFORE UPDATE ON template_revisions
+BEGIN
+  SELECT RAISE(ABORT, 'a published revision never changes');
+END;
+
+CREATE TRIGGER IF NOT EXISTS audit_log_append_only BEFORE UPDATE ON audit_log
+BEGIN
+  SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+
+-- ---- triggers: updated_at ----------------------------------------------------------------------
+-- Each steps back where the statement itself sets updated_at, and where the time is right already,
+-- so that it ends even where recursive triggers are on.
+
+CREATE TRIGGER IF NOT EXISTS accounts_updated_at AFTER UPDATE ON accounts
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE accounts SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.id;
+END;
+
+-- That a key was used is no change of the key.
+CREATE TRIGGER IF NOT EXISTS api_keys_updated_at AFTER UPDATE ON api_keys
+WHEN NEW.updated_at IS OLD.updated_at AND NEW.last_used_at IS OLD.last_used_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE api_keys SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS worker_registry_updated_at AFTER UPDATE ON worker_registry
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE worker_registry SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE worker_name = NEW.worker_name;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_templates_updated_at AFTER UPDATE ON pipeline_templates
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE pipeline_templates SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE name = NEW.name;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_steps_updated_at AFTER UPDATE ON pipeline_steps
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE pipeline_steps SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_executions_updated_at AFTER UPDATE ON pipeline_executions
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE pipeline_executions SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS performance_alerts_updated_at AFTER UPDATE ON performance_alerts
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE performance_alerts SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+  WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS schedules_updated_at AFTER UPDATE ON schedules
+WHEN NEW.updated_at IS OLD.updated_at
+  AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+BEGIN
+  UPDATE schedules SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.id;
+END;
+
+-- ---- triggers: the change counter --------------------------------------------------------------
+-- They name the columns that a plan or a policy is made of: what a health check writes, and
+-- updated_at, which follows the others, raise nothing.
+
+CREATE TRIGGER IF NOT EXISTS worker_registry_insert_counts AFTER INSERT ON worker_registry
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS worker_registry_update_counts AFTER UPDATE OF
+  worker_name, display_name, description, version, service_binding, base_url, endpoints,
+  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms, timeout_ms,
+  max_retries, max_concurrency, is_active, health_check_endpoint, default_config
+ON worker_registry
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS worker_registry_delete_counts AFTER DELETE ON worker_registry
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_templates_insert_counts AFTER INSERT ON pipeline_templates
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_templates_update_counts AFTER UPDATE OF
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms
+ON pipeline_templates
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_templates_delete_counts AFTER DELETE ON pipeline_templates
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_steps_insert_counts AFTER INSERT ON pipeline_steps
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_steps_update_counts AFTER UPDATE OF
+  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
+  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
+  fallback_worker, config
+ON pipeline_steps
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS pipeline_steps_delete_counts AFTER DELETE ON pipeline_steps
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS execution_strategies_insert_counts AFTER INSERT ON execution_strategies
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS execution_strategies_update_counts AFTER UPDATE ON execution_strategies
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS execution_strategies_delete_counts AFTER DELETE ON execution_strategies
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS quality_levels_insert_counts AFTER INSERT ON quality_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS quality_levels_update_counts AFTER UPDATE ON quality_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS quality_levels_delete_counts AFTER DELETE ON quality_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS urgency_levels_insert_counts AFTER INSERT ON urgency_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS urgency_levels_update_counts AFTER UPDATE ON urgency_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+CREATE TRIGGER IF NOT EXISTS urgency_levels_delete_counts AFTER DELETE ON urgency_levels
+BEGIN
+  UPDATE change_counter SET count = count + 1 WHERE id = 1;
+END;
+
+-- == part 2: seed rows ==
+-- They are added where they are missing and never touched where they are there (DO NOTHING, not OR
+-- IGNORE, which would swallow a row that breaks a CHECK). A template's steps are added only where
+-- it has none: a step that an operator took out stays out.
+
+INSERT INTO change_counter (id, count) VALUES (1, 0)
+ON CONFLICT DO NOTHING;
+
+INSERT INTO accounts (id, name) VALUES ('default', 'Default account')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO execution_strategies (
+  name, label, max_parallel_steps, skip_optional_steps, use_cache, max_retries, deadline_ms,
+  description
+) VALUES
+  ('speed', 'speed_optimized', 16, 1, 1, 1, 90000,
+   'As many steps at once as may be, optional steps left out, at most one retry a step.'),
+  ('cost', 'cost_optimized', 2, 1, 1, 1, 180000,
+   'Few steps at once, optional steps left out, at most one retry a step, cached results first.'),
+  ('quality', 'quality_optimized', 8, 0, 0, NULL, 300000,
+   'Every step, every retry that the steps allow, always computed anew.'),
+  ('balanced', 'balanced', 8, 0, 1, NULL, 150000,
+   'Every step and its retries; a cached result of the same request is taken.')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO quality_levels (
+  name, source_discovery_depth, max_articles, min_quality, description
+) VALUES
+  ('basic', 2, 40, 0.2, 'A quick look: few sources, few articles.'),
+  ('standard', 3, 100, 0.3, 'The usual breadth of sources and articles.'),
+  ('premium', 4, 150, 0.4, 'A wider search that is stricter about its sources.'),
+  ('enterprise', 5, 200, 0.5, 'The widest search, with the best sources only.')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO urgency_levels (name, deadline_ms, priority, description) VALUES
+  ('low', NULL, 0, 'May take as long as the environment allows; admitted last.'),
+  ('medium', 180000, 1, 'Three minutes.'),
+  ('high', 60000, 2, 'One minute; admitted before the usual.'),
+  ('critical', 30000, 3, 'Half a minute; admitted first.')
+ON CONFLICT DO NOTHING;
+
+-- Without a model these workers cost nothing and say so. Where a model is bound they report what
+-- it cost, and that is what counts: the estimate is 0 because it is right for what is shipped.
+INSERT INTO worker_registry (
+  worker_name, display_name, description, version, service_binding, endpoints, input_format,
+  output_format, dependencies, estimated_cost_usd, timeout_ms, max_retries, health_check_endpoint
+) VALUES
+  ('topic_researcher', 'Topic researcher',
+   'Derives angles of a topic and finds candidate sources for it.', '1.0.0', 'TOPIC_RESEARCHER',
+   '["/research"]',
+   '{"topic":"string","depth":"integer 1-5","min_quality":"number 0-1",
+     "max_sources":"integer 1-50"}',
+   '{"topic":"string","angles":"array","sources":"array","avg_quality_score":"number",
+     "sources_discovered":"integer"}',
+   '[]', 0.0, 20000, 3, '/health'),
+  ('rss_librarian', 'RSS librarian',
+   'Searches a curated catalogue of feeds.', '1.0.0', 'RSS_LIBRARIAN',
+   '["/sources"]',
+   '{"topic":"string","max_feeds":"integer 1-100","min_score":"number 0-1"}',
+   '{"topic":"string","sources":"array","total_matches":"integer"}',
+   '[]', 0.0, 20000, 3, '/health'),
+  ('feed_fetcher', 'Feed fetcher',
+   'Reads RSS, Atom and JSON feeds into articles, with a status for each feed.', '1.0.0',
+   'FEED_FETCHER', '["/fetch"]',
+   '{"feed_urls":"array 1-100","max_articles":"integer 1-500","per_feed_max":"integer",
+     "since":"RFC 3339"}',
+   '{"articles":"array","feeds":"array","articles_fetched":"integer","feeds_ok":"integer",
+     "feeds_failed":"integer"}',
+   '["topic_researcher","rss_librarian"]', 0.0, 20000, 3, '/health'),
+  ('content_classifier', 'Content classifier',
+   'Scores articles for relevance, category, language and sentiment, and finds duplicates.',
+   '1.0.0', 'CONTENT_CLASSIFIER', '["/analyze"]',
+   '{"articles":"array","topic":"string","min_relevance":"number 0-1","max_results":"integer"}',
+   '{"analyzed_articles":"array","insights":"object","quality_score":"number"}',
+   '["feed_fetcher"]', 0.0, 20000, 3, '/health'),
+  ('report_builder', 'Report builder',
+   'Writes an intelligence report in Markdown and HTML from analysed articles.', '1.0.0',
+   'REPORT_BUILDER', '["/generate"]',
+   '{"topic":"string","articles":"array","insights":"object","angles":"array",
+     "report_type":"executive, detailed or brief","format":"html, markdown or both"}',
+   '{"report":"object","summary":"string","key_findings":"array","artifact":"object",
+     "quality_score":"number"}',
+   '["content_classifier"]', 0.0, 20000, 3, '/health')
+ON CONFLICT DO NOTHING;
+
+-- A template becomes the default only where there is none.
+INSERT INTO pipeline_templates (
+  name, display_name, description, category, is_default, allow_parallel, failure_tolerance,
+  input_schema, output_mapping, estimated_cost_usd, estimated_time_ms
+) SELECT
+  'rss_intelligence_pipeline', 'RSS intelligence pipeline',
+  'From a topic to an intelligence report: sources are researched and curated side by side, '
+    || 'their feeds read, the articles classified and a report written.',
+  'rss_intelligence', NOT EXISTS (SELECT 1 FROM pipeline_templates WHERE is_default = 1), 1,
+  'partial',
+  '{"type":"object","properties":{
+     "report_type":{"enum":["executive","detailed","brief"]},
+     "report_format":{"enum":["html","markdown","both"]},
+     "min_relevance":{"type":"number","minimum":0,"maximum":1}}}',
+  '{"report":"$.report","summary":"$.summary","key_findings":"$.key_findings",
+    "artifact":"$.artifact","insights":"$.insights","angles":"$.angles","sources":"$.sources"}',
+  0.0, 15000
+WHERE true ON CONFLICT DO NOTHING;
+
+INSERT INTO pipeline_templates (
+  name, display_name, description, category, allow_parallel, failure_tolerance, input_schema,
+  estimated_cost_usd, estimated_time_ms
+) VALUES (
+  'basic_research_pipeline', 'Basic research pipeline',
+  'Angles of a topic and candidate sources for it; nothing is fetched.', 'research', 1, 'strict',
+  '{"type":"object"}', 0.0, 3000
+)
+ON CONFLICT DO NOTHING;
+
+INSERT INTO pipeline_steps (
+  template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps, condition,
+  input_mapping, output_mapping, is_optional, timeout_ms
+)
+WITH steps (
+  step_order, step_name, kind, worker_name, endpoint, depends_on_steps, condition, input_mapping,
+  output_mapping, is_optional, timeout_ms
+) AS (VALUES
+  (1, 'topic_research', 'worker', 'topic_researcher', '/research', '[]', NULL,
+   '{"topic":"$.topic","depth":"=request.source_discovery_depth",
+     "min_quality":"=request.min_quality"}',
+   '{"researched_sources":"$.sources","angles":"$.angles"}', 0, 20000),
+  (1, 'source_curation', 'worker', 'rss_librarian', '/sources', '[]', NULL,
+   '{"topic":"$.topic","max_feeds":20}',
+   '{"curated_sources":"$.sources"}', 1, 20000),
+  (2, 'merge_sources', 'transform', NULL, NULL, '["topic_research","source_curation"]', NULL,
+   '{"sources":"=distinct_by(concat('
+     || 'has(data.researched_sources) ? data.researched_sources : [], '
+     || 'has(data.curated_sources) ? data.curated_sources : []), ''url'')"}',
+   NULL, 0, NULL),
+  (3, 'feed_fetching', 'worker', 'feed_fetcher', '/fetch', '["merge_sources"]',
+   '{"sources_available": "> 0"}',
+   '{"feed_urls":"=take(data.sources, 20).map(source, source.url)",
+     "max_articles":"=request.max_articles"}',
+   '{"articles":"$.articles","feeds":"$.feeds"}', 0, 20000),
+  (4, 'content_classification', 'worker', 'content_classifier', '/analyze', '["feed_fetching"]',
+   '{"articles_available": "> 0"}',
+   '{"topic":"$.topic","articles":"=data.articles",
+     "min_relevance":"=has(data.min_relevance) ? data.min_relevance : 0.1"}',
+   '{"analyzed_articles":"$.analyzed_articles","insights":"$.insights",
+     "quality_score":"$.quality_score"}', 0, 20000),
+  (5, 'report_generation', 'worker', 'report_builder', '/generate', '["content_classification"]',
+   '{"analyzed_articles_available": "> 0"}',
+   '{"topic":"$.topic","articles":"=data.analyzed_articles","insights":"=data.insights",
+     "angles":"=has(data.angles) ? data.angles : []",
+     "report_type":"=has(data.report_type) ? data.report_type : ''executive''",
+     "format":"=has(data.report_format) ? data.report_format : ''both''"}',
+   '{"report":"$.report","summary":"$.summary","key_findings":"$.key_findings",
+     "artifact":"$.artifact"}', 0, 20000)
+)
+SELECT 'rss_intelligence_pipeline', steps.* FROM steps
+WHERE EXISTS (SELECT 1 FROM pipeline_templates WHERE name = 'rss_intelligence_pipeline')
+  AND NOT EXISTS (
+    SELECT 1 FROM pipeline_steps WHERE template_name = 'rss_intelligence_pipeline');
+
+INSERT INTO pipeline_steps (
+  template_name, step_order, step_name, worker_name, endpoint, input_mapping, timeout_ms
+)
+SELECT 'basic_research_pipeline', 1, 'topic_research', 'topic_researcher', '/research',
+  '{"topic":"$.topic","depth":"=request.source_discovery_depth",
+    "min_quality":"=request.min_quality"}',
+  20000
+WHERE EXISTS (SELECT 1 FROM pipeline_templates WHERE name = 'basic_research_pipeline')
+  AND NOT EXISTS (
+    SELECT 1 FROM pipeline_steps WHERE template_name = 'basic_research_pipeline');
+
+INSERT INTO schema_version (version, name) VALUES (1, '0001_foundation')
+ON CONFLICT DO NOTHING;

@@ -1,0 +1,240 @@
+//! From rows to the document that the engine compiles. Rows may hold what no document can: each
+//! such field is reported, with a pointer into the document, and left at its default.
+
+use engine::money::MicroUsd;
+use engine::plan::Violation;
+use engine::plan::definition::{
+    FailureTolerance, StepDefinition, StepKind, TemplateDefinition, WorkerDefinition,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::templates::{Step, Template};
+use super::workers::Worker;
+
+/// Gathers the rows of a template. What is reported is what cannot be read; whether the document
+/// makes a plan is the engine's to say.
+pub(super) fn assemble(
+    template: Template,
+    steps: Vec<Step>,
+    workers: Vec<Worker>,
+) -> (TemplateDefinition, Vec<Violation>) {
+    let mut reader = Reader::default();
+    let tolerance = Value::String(template.failure_tolerance);
+    let definition = TemplateDefinition {
+        name: template.name,
+        failure_tolerance: reader
+            .read::<FailureTolerance>("/failure_tolerance", Some(tolerance))
+            .unwrap_or_default(),
+        allow_parallel: template.allow_parallel,
+        input_schema: template.input_schema,
+        output_mapping: template.output_mapping,
+        deadline_ms: template.deadline_ms,
+        cache_ttl_s: template.cache_ttl_seconds,
+        steps: steps.into_iter().enumerate().map(|(at, step)| reader.step(at, step)).collect(),
+        workers: workers
+            .into_iter()
+            .map(|worker| (worker.worker_name.clone(), reader.worker(worker)))
+            .collect(),
+    };
+    (definition, reader.violations)
+}
+
+#[derive(Default)]
+struct Reader {
+    violations: Vec<Violation>,
+}
+
+impl Reader {
+    fn report(&mut self, pointer: String, message: String) {
+        let code = "template.malformed_field".to_owned();
+        self.violations.push(Violation { pointer, code, message });
+    }
+
+    /// A field from the JSON of its column.
+    fn read<T: DeserializeOwned>(&mut self, pointer: &str, json: Option<Value>) -> Option<T> {
+        let json = json.filter(|json| !json.is_null())?;
+        match serde_path_to_error::deserialize(json) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let within = error.path().iter().map(segment).collect::<String>();
+                self.report(format!("{pointer}{within}"), error.into_inner().to_string());
+                None
+            }
+        }
+    }
+
+    fn step(&mut self, at: usize, row: Step) -> StepDefinition {
+        let base = format!("/steps/{at}");
+        let kind = Value::String(row.kind);
+        StepDefinition {
+            name: row.step_name,
+            order: row.step_order,
+            kind: self.read::<StepKind>(&format!("{base}/kind"), Some(kind)).unwrap_or_default(),
+            worker: row.worker_name,
+            endpoint: row.endpoint,
+            depends_on: self
+                .read(&format!("{base}/depends_on"), row.depends_on_steps)
+                .unwrap_or_default(),
+            condition: row.condition.and_then(condition),
+            input_mapping: row.input_mapping,
+            output_mapping: row.output_mapping,
+            optional: row.is_optional,
+            timeout_ms: row.timeout_ms,
+            retry: self.read(&format!("{base}/retry"), row.retry_policy),
+            fallback_worker: row.fallback_worker,
+            config: row.config,
+        }
+    }
+
+    fn worker(&mut self, row: Worker) -> WorkerDefinition {
+        let base = format!("/workers/{}", escape(&row.worker_name));
+        let estimated_cost = row.estimated_cost_usd.and_then(|usd| {
+            let amount = MicroUsd::from_usd(usd);
+            if amount.is_none() {
+                let message = format!("{usd} is no amount of dollars");
+                self.report(format!("{base}/estimated_cost"), message);
+            }
+            amount
+        });
+        let is_empty = |json: &Value| json.as_object().is_some_and(serde_json::Map::is_empty);
+        WorkerDefinition {
+            service_binding: row.service_binding.filter(|name| !name.is_empty()),
+            base_url: row.base_url.filter(|url| !url.is_empty()),
+            endpoints: self
+                .read(&format!("{base}/endpoints"), Some(row.endpoints))
+                .unwrap_or_default(),
+            version: row.version,
+            estimated_cost,
+            avg_response_time_ms: row.avg_response_time_ms,
+            timeout_ms: row.timeout_ms,
+            max_retries: row.max_retries,
+            active: row.is_active,
+            default_config: Some(row.default_config).filter(|json| !is_empty(json)),
+        }
+    }
+}
+
+/// A condition column holds the object form as JSON, or CEL as it is. CEL such as `true` may be
+/// JSON by chance: only an object is taken as JSON, and a string for those who quoted their CEL.
+fn condition(text: String) -> Option<Value> {
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(form)) => Some(Value::Object(form)),
+        Ok(Value::String(cel)) => Some(Value::String(cel)),
+        Ok(Value::Null) => None,
+        Ok(Value::Bool(_) | Value::Number(_) | Value::Array(_)) | Err(_) => {
+            Some(Value::String(text)).filter(|text| text.as_str() != Some(""))
+        }
+    }
+}
+
+fn segment(segment: &serde_path_to_error::Segment) -> String {
+    use serde_path_to_error::Segment;
+    match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{}", escape(key)),
+        Segment::Enum { variant } => format!("/{}", escape(variant)),
+        Segment::Unknown => String::new(),
+    }
+}
+
+/// A name as a part of a JSON pointer (RFC 6901).
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn template() -> Template {
+        serde_json::from_value(json!({
+            "name": "t", "display_name": "", "description": "", "category": "", "is_active": 1,
+            "is_default": 0, "allow_parallel": 0, "failure_tolerance": "partial",
+            "input_schema": null, "output_mapping": null, "deadline_ms": 5, "cache_ttl_seconds": 0,
+            "estimated_cost_usd": null, "estimated_time_ms": null, "created_at": "",
+            "updated_at": "",
+        }))
+        .unwrap()
+    }
+
+    fn step(change: Value) -> Step {
+        let mut row = json!({
+            "step_order": 1, "step_name": "s", "kind": "worker", "worker_name": "w",
+            "endpoint": null, "depends_on_steps": "[]", "condition": null, "input_mapping": null,
+            "output_mapping": null, "is_optional": 0, "timeout_ms": null, "retry_policy": null,
+            "fallback_worker": null, "config": null,
+        });
+        row.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        serde_json::from_value(row).unwrap()
+    }
+
+    fn worker(change: Value) -> Worker {
+        let mut row = json!({
+            "worker_name": "w", "display_name": "", "description": "", "version": "1.0.0",
+            "service_binding": "W", "base_url": null, "endpoints": "[\"/do\"]",
+            "input_format": "{}", "output_format": "{}", "dependencies": "[]",
+            "estimated_cost_usd": 0.02, "avg_response_time_ms": null, "timeout_ms": 1000,
+            "max_retries": null, "max_concurrency": null, "is_active": 1,
+            "health_check_endpoint": "/health", "last_health_check": null,
+            "health_status": "unknown", "default_config": "{}",
+        });
+        row.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        serde_json::from_value(row).unwrap()
+    }
+
+    #[test]
+    fn rows_become_a_document() {
+        let steps = vec![step(json!({
+            "depends_on_steps": "[\"a\",2]", "retry_policy": "{\"max_retries\":1,\"factor\":1.5}",
+        }))];
+        let (definition, violations) = assemble(template(), steps, vec![worker(json!({}))]);
+        assert_eq!(violations, []);
+        assert_eq!(definition.failure_tolerance, FailureTolerance::Partial);
+        assert_eq!(definition.deadline_ms, Some(5));
+        assert_eq!(definition.steps[0].depends_on, [json!("a"), json!(2)]);
+        assert_eq!(definition.steps[0].retry.as_ref().unwrap().max_retries, Some(1));
+        let worker = &definition.workers["w"];
+        assert_eq!(worker.estimated_cost, Some(MicroUsd::from_micros(20_000)));
+        assert_eq!(worker.default_config, None, "an empty default is none");
+        assert_eq!(worker.endpoints, ["/do"]);
+    }
+
+    #[test]
+    fn every_field_that_cannot_be_read_is_reported() {
+        let steps = vec![
+            step(json!({"depends_on_steps": "{\"a\":1}", "kind": "agent"})),
+            step(json!({"retry_policy": "{\"max_retires\":1}"})),
+            step(json!({"retry_policy": "{\"retry_on\":[500,\"x\"]}"})),
+        ];
+        let odd = json!({
+            "worker_name": "a/b", "endpoints": "[1]", "estimated_cost_usd": 1e12,
+        });
+        let (_, violations) = assemble(template(), steps, vec![worker(odd)]);
+        let pointers: Vec<&str> = violations.iter().map(|found| found.pointer.as_str()).collect();
+        assert_eq!(
+            pointers,
+            [
+                "/steps/0/kind",
+                "/steps/0/depends_on",
+                "/steps/1/retry/max_retires",
+                "/steps/2/retry/retry_on/1",
+                "/workers/a~1b/estimated_cost",
+                "/workers/a~1b/endpoints/0",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_condition_is_cel_unless_it_is_a_json_object() {
+        let read = |text: &str| condition(text.to_owned());
+        assert_eq!(read("size(data.x) > 0"), Some(json!("size(data.x) > 0")));
+        assert_eq!(read("true"), Some(json!("true")));
+        assert_eq!(read("[1] == data.x"), Some(json!("[1] == data.x")));
+        assert_eq!(read("\"size(data.x) > 0\""), Some(json!("size(data.x) > 0")));
+        assert_eq!(read("{\"x_available\": \"> 0\"}"), Some(json!({"x_available": "> 0"})));
+        assert_eq!(read("null"), None);
+        assert_eq!(read(""), None);
+    }
+}

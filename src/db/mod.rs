@@ -1,0 +1,67 @@
+//! D1: every SQL statement of the shell, the rows that it reads and writes, and the functions that
+//! do so, one file for each family of tables.
+//!
+//! Each statement stands in a [`statements!`] block, which lists it in [`all_statements`] as well:
+//! a test on the host prepares every one against `schema.sql`. Functions take any [`Database`], so
+//! that the same code is tested over SQLite; [`D1`] is the one of the shell. Every write may be
+//! repeated without harm, because a batch whose answer was lost is sent again.
+//!
+//! It must not know HTTP, and takes no decision about executions.
+
+mod d1;
+mod database;
+mod definition;
+mod error;
+mod retry;
+mod row;
+mod statement;
+
+pub mod accounts;
+pub mod api_keys;
+pub mod executions;
+pub mod history;
+pub mod meta;
+pub mod policy;
+pub mod projection;
+pub mod revisions;
+pub mod templates;
+pub mod workers;
+
+pub use d1::D1;
+pub use database::Database;
+pub use error::{DbError, DbErrorKind};
+pub use row::{Row, Rows, iso};
+pub use statement::{Bound, Param, Sql, Statement};
+
+/// Declares SQL statements: a constant for each, and all of them as `STATEMENTS`.
+macro_rules! statements {
+    ($family:literal: $($(#[$doc:meta])* $name:ident = $text:expr;)+) => {
+        $(
+            $(#[$doc])*
+            pub const $name: $crate::db::Sql = $crate::db::Sql {
+                name: concat!($family, ".", stringify!($name)),
+                text: $text,
+            };
+        )+
+        /// Every statement of this file.
+        pub const STATEMENTS: &[$crate::db::Sql] = &[$($name),+];
+    };
+}
+pub(crate) use statements;
+
+/// Every SQL statement of the shell that goes to D1.
+pub fn all_statements() -> Vec<Sql> {
+    [
+        accounts::STATEMENTS,
+        api_keys::STATEMENTS,
+        executions::STATEMENTS,
+        history::STATEMENTS,
+        meta::STATEMENTS,
+        policy::STATEMENTS,
+        projection::STATEMENTS,
+        revisions::STATEMENTS,
+        templates::STATEMENTS,
+        workers::STATEMENTS,
+    ]
+    .concat()
+}

@@ -1,0 +1,248 @@
+//! Templates and their steps, for showing and for compiling.
+
+use engine::plan::Violation;
+use engine::plan::definition::TemplateDefinition;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::meta::{self, Count};
+use super::policy::{self, Policy};
+use super::revisions::{self, Revision};
+use super::row::{flag, lenient_json};
+use super::workers::{self, Worker};
+use super::{Database, DbError, Rows, definition, statements};
+
+statements! { "templates":
+    /// Templates that may be started, for the list.
+    LIST = "SELECT t.name, t.display_name, t.description, t.category, t.is_default,
+        t.allow_parallel, t.failure_tolerance, t.estimated_cost_usd, t.estimated_time_ms,
+        t.updated_at,
+        (SELECT count(*) FROM pipeline_steps AS s WHERE s.template_name = t.name) AS step_count
+      FROM pipeline_templates AS t WHERE t.is_active = 1 ORDER BY t.name";
+
+    /// One template; ?1 is its name, NULL for the default template.
+    ONE = "SELECT t.name, t.display_name, t.description, t.category, t.is_active, t.is_default,
+        t.allow_parallel, t.failure_tolerance, t.input_schema, t.output_mapping, t.deadline_ms,
+        t.cache_ttl_seconds, t.estimated_cost_usd, t.estimated_time_ms, t.created_at, t.updated_at
+      FROM pipeline_templates AS t WHERE t.name = coalesce(
+        ?1, (SELECT d.name FROM pipeline_templates AS d WHERE d.is_default = 1))";
+
+    /// The steps of a template in order; ?1 is its name, NULL for the default template.
+    STEPS = "SELECT s.step_order, s.step_name, s.kind, s.worker_name, s.endpoint,
+        s.depends_on_steps, s.condition, s.input_mapping, s.output_mapping, s.is_optional,
+        s.timeout_ms, s.retry_policy, s.fallback_worker, s.config
+      FROM pipeline_steps AS s WHERE s.template_name = coalesce(
+        ?1, (SELECT t.name FROM pipeline_templates AS t WHERE t.is_default = 1))
+      ORDER BY s.step_order, s.id";
+}
+
+/// A template as the list shows it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct TemplateSummary {
+    /// The key.
+    pub name: String,
+    /// What people call it.
+    pub display_name: String,
+    /// What it is for.
+    pub description: String,
+    /// What it is filed under.
+    pub category: String,
+    /// Whether requests that name no template get it.
+    #[serde(deserialize_with = "flag")]
+    pub is_default: bool,
+    /// Whether independent steps may be in progress at the same time.
+    #[serde(deserialize_with = "flag")]
+    pub allow_parallel: bool,
+    /// What becomes of an execution when a required step fails.
+    pub failure_tolerance: String,
+    /// What an execution is expected to cost.
+    pub estimated_cost_usd: Option<f64>,
+    /// How long it is expected to take.
+    pub estimated_time_ms: Option<u64>,
+    /// When its row was last changed.
+    pub updated_at: String,
+    /// How many steps it has.
+    pub step_count: u32,
+}
+
+/// A template as its row has it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Template {
+    /// The key.
+    pub name: String,
+    /// What people call it.
+    pub display_name: String,
+    /// What it is for.
+    pub description: String,
+    /// What it is filed under.
+    pub category: String,
+    /// Whether it may be started.
+    #[serde(deserialize_with = "flag")]
+    pub is_active: bool,
+    /// Whether requests that name no template get it.
+    #[serde(deserialize_with = "flag")]
+    pub is_default: bool,
+    /// Whether independent steps may be in progress at the same time.
+    #[serde(deserialize_with = "flag")]
+    pub allow_parallel: bool,
+    /// What becomes of an execution when a required step fails.
+    pub failure_tolerance: String,
+    /// JSON Schema of the request's `input`.
+    #[serde(deserialize_with = "lenient_json")]
+    pub input_schema: Option<Value>,
+    /// Mapping of the execution's result.
+    #[serde(deserialize_with = "lenient_json")]
+    pub output_mapping: Option<Value>,
+    /// The longest it may take.
+    pub deadline_ms: Option<u64>,
+    /// How long the result of an identical request may be served.
+    pub cache_ttl_seconds: Option<u64>,
+    /// What an execution is expected to cost.
+    pub estimated_cost_usd: Option<f64>,
+    /// How long it is expected to take.
+    pub estimated_time_ms: Option<u64>,
+    /// When it was made.
+    pub created_at: String,
+    /// When its row was last changed.
+    pub updated_at: String,
+}
+
+/// A step as its row has it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Step {
+    /// The place among its siblings where nothing else decides.
+    pub step_order: i64,
+    /// The name, unique within the template.
+    pub step_name: String,
+    /// What doing it means.
+    pub kind: String,
+    /// The worker that is asked.
+    pub worker_name: Option<String>,
+    /// The path of the operation.
+    pub endpoint: Option<String>,
+    /// Names or numbers of the steps that must be settled first.
+    #[serde(deserialize_with = "lenient_json")]
+    pub depends_on_steps: Option<Value>,
+    /// CEL, or the object form as JSON.
+    pub condition: Option<String>,
+    /// What the worker is sent, or what a transform produces.
+    #[serde(deserialize_with = "lenient_json")]
+    pub input_mapping: Option<Value>,
+    /// What goes from the output into `data`.
+    #[serde(deserialize_with = "lenient_json")]
+    pub output_mapping: Option<Value>,
+    /// Whether it is skipped when it fails.
+    #[serde(deserialize_with = "flag")]
+    pub is_optional: bool,
+    /// The longest one attempt may take.
+    pub timeout_ms: Option<u64>,
+    /// How failed attempts are repeated.
+    #[serde(deserialize_with = "lenient_json")]
+    pub retry_policy: Option<Value>,
+    /// The worker that is asked when this one's attempts are used up.
+    pub fallback_worker: Option<String>,
+    /// Settings of the step's kind.
+    #[serde(deserialize_with = "lenient_json")]
+    pub config: Option<Value>,
+}
+
+/// A template with its steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TemplateDetail {
+    /// The template.
+    pub template: Template,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// A template as it was read for compiling: all of it at one moment.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The change counter at that moment.
+    pub count: Count,
+    /// What each label changes.
+    pub policy: Policy,
+    /// The template, if there is one of that name.
+    pub template: Option<LoadedTemplate>,
+}
+
+/// The rows of one template as a document.
+#[derive(Clone, Debug)]
+pub struct LoadedTemplate {
+    /// Whether it may be started.
+    pub is_active: bool,
+    /// What the rows say; fields that could not be read have their defaults.
+    pub definition: TemplateDefinition,
+    /// What could not be read.
+    pub violations: Vec<Violation>,
+    /// What was published last.
+    pub newest: Option<Revision>,
+}
+
+/// Templates that may be started, by name.
+pub async fn list(db: &impl Database) -> Result<Vec<TemplateSummary>, DbError> {
+    db.query(LIST.statement()).await?.decode()
+}
+
+/// The template `name` with its steps, active or not; without a name, the default template.
+pub async fn one(
+    db: &impl Database,
+    name: Option<&str>,
+) -> Result<Option<TemplateDetail>, DbError> {
+    let [template, steps] = db.batch_of([ONE.with(name), STEPS.with(name)]).await?;
+    let Some(template) = template.first()? else {
+        return Ok(None);
+    };
+    Ok(Some(TemplateDetail { template, steps: steps.decode()? }))
+}
+
+/// The template `name` as a document, without a name the default one. `None` when there is no such
+/// template; violations when its rows cannot be read as a definition.
+pub async fn load_definition(
+    db: &impl Database,
+    name: Option<&str>,
+) -> Result<Option<Result<TemplateDefinition, Vec<Violation>>>, DbError> {
+    let loaded = load(db, name).await?;
+    Ok(loaded.template.map(|template| match template.violations.is_empty() {
+        true => Ok(template.definition),
+        false => Err(template.violations),
+    }))
+}
+
+/// All that a start needs to know of the database, at one moment and in one round trip.
+pub async fn load(db: &impl Database, name: Option<&str>) -> Result<Loaded, DbError> {
+    let [strategies, quality, urgency] = policy::reads();
+    let [count, template, steps, workers, newest, strategies, quality, urgency] = db
+        .batch_of([
+            meta::COUNT.statement(),
+            ONE.with(name),
+            STEPS.with(name),
+            workers::OF_TEMPLATE.with(name),
+            revisions::NEWEST.with(name),
+            strategies,
+            quality,
+            urgency,
+        ])
+        .await?;
+    Ok(Loaded {
+        count: meta::decode_count(&count)?,
+        policy: policy::decode(&[strategies, quality, urgency])?,
+        template: loaded_template(&template, &steps, &workers, &newest)?,
+    })
+}
+
+fn loaded_template(
+    template: &Rows,
+    steps: &Rows,
+    workers: &Rows,
+    newest: &Rows,
+) -> Result<Option<LoadedTemplate>, DbError> {
+    let Some(template) = template.first::<Template>()? else {
+        return Ok(None);
+    };
+    let steps: Vec<Step> = steps.decode()?;
+    let workers: Vec<Worker> = workers.decode()?;
+    let is_active = template.is_active;
+    let (definition, violations) = definition::assemble(template, steps, workers);
+    Ok(Some(LoadedTemplate { is_active, definition, violations, newest: newest.first()? }))
+}

@@ -1,0 +1,141 @@
+//! The registry: which workers there are, how they are reached and how they were found.
+
+use engine::time::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json as value};
+
+use super::row::{flag, json, lenient_json};
+use super::{Database, DbError, statements};
+
+statements! { "workers":
+    /// All workers that the registry offers.
+    ACTIVE = "SELECT worker_name, display_name, description, version, service_binding, base_url,
+        endpoints, input_format, output_format, dependencies, estimated_cost_usd,
+        avg_response_time_ms, timeout_ms, max_retries, max_concurrency, is_active,
+        health_check_endpoint, last_health_check, health_status, default_config
+      FROM worker_registry WHERE is_active = 1 ORDER BY worker_name";
+
+    /// Workers by name; ?1 is a JSON array of names.
+    NAMED = "SELECT worker_name, display_name, description, version, service_binding, base_url,
+        endpoints, input_format, output_format, dependencies, estimated_cost_usd,
+        avg_response_time_ms, timeout_ms, max_retries, max_concurrency, is_active,
+        health_check_endpoint, last_health_check, health_status, default_config
+      FROM worker_registry WHERE worker_name IN (SELECT value FROM json_each(?1))
+      ORDER BY worker_name";
+
+    /// The workers that the steps of a template name; ?1 is the template's name, NULL for the
+    /// default template.
+    OF_TEMPLATE = "SELECT worker_name, display_name, description, version, service_binding,
+        base_url, endpoints, input_format, output_format, dependencies, estimated_cost_usd,
+        avg_response_time_ms, timeout_ms, max_retries, max_concurrency, is_active,
+        health_check_endpoint, last_health_check, health_status, default_config
+      FROM worker_registry WHERE worker_name IN (
+        SELECT s.worker_name FROM pipeline_steps AS s WHERE s.template_name = coalesce(
+          ?1, (SELECT t.name FROM pipeline_templates AS t WHERE t.is_default = 1))
+        UNION SELECT s.fallback_worker FROM pipeline_steps AS s WHERE s.template_name = coalesce(
+          ?1, (SELECT t.name FROM pipeline_templates AS t WHERE t.is_default = 1))
+      ) ORDER BY worker_name";
+
+    /// Notes how workers were found; ?1 is a JSON array of {name, status}, ?2 the moment. It raises
+    /// no change counter.
+    NOTE_HEALTH = "UPDATE worker_registry SET last_health_check = ?2, health_status = (
+        SELECT n.value ->> 'status' FROM json_each(?1) AS n
+        WHERE n.value ->> 'name' = worker_registry.worker_name)
+      WHERE worker_name IN (SELECT n.value ->> 'name' FROM json_each(?1) AS n)";
+}
+
+/// A worker as its row has it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Worker {
+    /// The key.
+    pub worker_name: String,
+    /// What people call it.
+    pub display_name: String,
+    /// What it does.
+    pub description: String,
+    /// Its version.
+    pub version: String,
+    /// Name of the service binding, when it is reached by one.
+    pub service_binding: Option<String>,
+    /// Base URL, when it is reached by URL.
+    pub base_url: Option<String>,
+    /// Paths of its operations; the first is the default.
+    #[serde(deserialize_with = "json")]
+    pub endpoints: Value,
+    /// What it takes.
+    #[serde(deserialize_with = "lenient_json")]
+    pub input_format: Option<Value>,
+    /// What it gives.
+    #[serde(deserialize_with = "lenient_json")]
+    pub output_format: Option<Value>,
+    /// Names of the workers whose output it needs.
+    #[serde(deserialize_with = "lenient_json")]
+    pub dependencies: Option<Value>,
+    /// What one call is expected to cost; `None` when nobody knows.
+    pub estimated_cost_usd: Option<f64>,
+    /// How long a call is expected to take.
+    pub avg_response_time_ms: Option<u64>,
+    /// The longest one attempt may take.
+    pub timeout_ms: Option<u64>,
+    /// How often a failed attempt is repeated where the step says nothing.
+    pub max_retries: Option<i64>,
+    /// How many calls it takes at the same time.
+    pub max_concurrency: Option<u32>,
+    /// Whether the registry offers it.
+    #[serde(deserialize_with = "flag")]
+    pub is_active: bool,
+    /// The path that its health is asked at.
+    pub health_check_endpoint: String,
+    /// When its health was last asked.
+    pub last_health_check: Option<String>,
+    /// `unknown`, `healthy`, `degraded` or `unhealthy`.
+    pub health_status: String,
+    /// Default values of the request body.
+    #[serde(deserialize_with = "json")]
+    pub default_config: Value,
+}
+
+/// How a worker was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answered as it should.
+    Healthy,
+    /// It answered, and said that something is amiss.
+    Degraded,
+    /// It did not answer.
+    Unhealthy,
+}
+
+impl Health {
+    /// The column's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// All workers that the registry offers, by name.
+pub async fn active(db: &impl Database) -> Result<Vec<Worker>, DbError> {
+    db.query(ACTIVE.statement()).await?.decode()
+}
+
+/// The workers of these names, active or not; a name that nobody has is left out.
+pub async fn named(db: &impl Database, names: &[&str]) -> Result<Vec<Worker>, DbError> {
+    db.query(NAMED.with(&value!(names))).await?.decode()
+}
+
+/// Notes how workers were found.
+pub async fn note_health(
+    db: &impl Database,
+    found: &[(&str, Health)],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let found =
+        found.iter().map(|(name, health)| value!({"name": name, "status": health.as_str()}));
+    let found = Value::Array(found.collect());
+    db.query(NOTE_HEALTH.with(&found).with(now)).await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! `database_fix.sql` on databases in use, made by hand, and cut off in the middle.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod sqlite;
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection};
+use sqlite::dump::{database, difference, rows, schema, tables};
+use sqlite::{SCHEMA, Sqlite, lines};
+
+const FIX: &str = include_str!("../database_fix.sql");
+const LEGACY: &str = include_str!("fixtures/legacy_schema.sql");
+const LEGACY_FIRST: &str = include_str!("fixtures/legacy_first_schema.sql");
+
+#[test]
+fn a_database_in_use_keeps_every_row_when_it_is_fixed() {
+    let db = Sqlite::new();
+    db.shell(include_str!("fixtures/in_use.sql"));
+    let connection = db.connection.borrow();
+    let before = (schema(&connection), rows(&connection, &tables(&connection), true));
+    let counts = before.1.iter().filter(|(_, rows)| rows.is_empty()).count();
+    assert_eq!(counts, 0, "the fixture has rows in every table");
+    connection.execute_batch(FIX).unwrap();
+    assert_eq!(schema(&connection), before.0);
+    for again in [FIX, SCHEMA] {
+        let after = rows(&connection, &tables(&connection), true);
+        assert_eq!(difference(&before.1, &after), Vec::<String>::new());
+        connection.execute_batch(again).unwrap();
+    }
+}
+
+/// A batch on D1 may be cut off, and then no transaction has put things back.
+#[test]
+fn a_fix_that_is_cut_off_anywhere_can_be_run_again() {
+    for legacy in [LEGACY, LEGACY_FIRST] {
+        let whole = database(&[legacy, FIX]);
+        let expected = rows(&whole, &tables(&whole), false);
+        let mut cuts = 0;
+        loop {
+            let connection = database(&[legacy]);
+            if run_statements(&connection, FIX, cuts) < cuts {
+                break;
+            }
+            connection.execute_batch(FIX).unwrap_or_else(|e| panic!("after {cuts}: {e}"));
+            let found = rows(&connection, &tables(&connection), false);
+            assert_eq!(difference(&expected, &found), Vec::<String>::new(), "after {cuts}");
+            assert_eq!(schema(&connection), schema(&whole), "after {cuts}");
+            cuts += 1;
+        }
+        assert!(cuts > 100, "the script has more statements than {cuts}");
+    }
+}
+
+/// Does the first `limit` statements of a script; gives how many there were to do.
+fn run_statements(connection: &Connection, script: &str, limit: usize) -> usize {
+    let mut batch = Batch::new(connection, script);
+    let mut done = 0;
+    while done < limit {
+        let Some(mut statement) = batch.next().unwrap() else {
+            break;
+        };
+        let mut rows = statement.raw_query();
+        while rows.next().unwrap().is_some() {}
+        done += 1;
+    }
+    done
+}
+
+/// The fixture has queries, each with the rows that it gives after the upgrade.
+#[test]
+fn old_rows_take_their_new_form() {
+    let connection = database(&[LEGACY, FIX]);
+    let blocks: Vec<&str> = include_str!("fixtures/upgraded.txt").split("\n\n").collect();
+    assert_eq!(blocks.len(), 5);
+    for block in blocks {
+        let (query, expected) = block.trim_end().split_once('\n').unwrap();
+        let found = lines(&connection, query.strip_prefix("? ").unwrap());
+        assert_eq!(found, expected.lines().collect::<Vec<_>>(), "{query}");
+    }
+}
+
+#[test]
+fn the_fix_carries_the_schema_word_for_word() {
+    let part = |text: &str, from: &str| {
+        let start = text.find(from).unwrap();
+        let end = text[start + 1..].find("\n-- == ").map_or(text.len(), |end| start + 1 + end);
+        text[start..end].trim_end().to_owned()
+    };
+    for from in ["-- == part 1:", "-- == part 2:"] {
+        assert_eq!(part(FIX, from), part(SCHEMA, from));
+    }
+}

@@ -136,7 +136,13 @@ fn failed(event: &str, error: &str) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use engine::execution::{Context, FORMAT, Started, Terms, reuse, start};
+    use engine::plan::Plan;
+    use engine::plan::definition::TemplateDefinition;
+
     use super::*;
 
     #[test]
@@ -158,6 +164,76 @@ mod tests {
         ] {
             assert_ne!(found, different);
         }
+    }
+
+    fn completed(use_cache: bool, cache_ttl_s: u64) -> State {
+        let step = json!({
+            "name": "a", "order": 1, "kind": "transform", "input_mapping": { "n": 1 },
+        });
+        let definition = json!({ "name": "t", "cache_ttl_s": cache_ttl_s, "steps": [step] });
+        begun(definition, json!({ "topic": "x", "use_cache": use_cache }))
+    }
+
+    /// An execution as far as it comes by itself: one of transforms alone is over.
+    pub(crate) fn begun(definition: Value, request: Value) -> State {
+        let definition: TemplateDefinition = serde_json::from_value(definition).unwrap();
+        let plan = Arc::new(Plan::compile(&definition).unwrap());
+        let terms = Terms {
+            strategy: "balanced".to_owned(),
+            parallelism: 1,
+            skip_optional: false,
+            retries_max: None,
+            deadline: Millis::from_secs(60),
+            attempt_timeout: Millis::from_secs(20),
+            budget: None,
+        };
+        let started = Started {
+            format: FORMAT,
+            id: "pipe_1_00000000000000000000000000".parse().unwrap(),
+            account: "default".to_owned(),
+            at: Timestamp::from_millis(0),
+            revision: 1,
+            content_hash: "hash".to_owned(),
+            definition: Arc::new(definition),
+            request,
+            terms,
+            traceparent: None,
+        };
+        let deciding = Context {
+            now: Timestamp::from_millis(0),
+            entropy: 0,
+            slots: 4,
+            latest_end: Timestamp::from_millis(60_000),
+        };
+        start(started, plan, &deciding).0
+    }
+
+    #[test]
+    fn a_completed_execution_is_kept_where_request_and_template_allow_it() {
+        let config = Config::read(|_| None);
+        let kept = keepable(&config, &completed(true, 60)).unwrap();
+        assert_eq!(kept.stored.outputs.len(), 1);
+        let request = json!({ "topic": "x", "use_cache": true });
+        assert_eq!(kept.key, key("default", "hash", &request));
+        assert!(keepable(&config, &completed(false, 60)).is_none());
+        assert!(keepable(&config, &completed(true, 0)).is_none());
+    }
+
+    #[test]
+    fn what_did_not_complete_by_its_own_work_is_not_kept() {
+        let config = Config::read(|_| None);
+        let first = completed(true, 60);
+        let from = first.started.id.clone();
+        let outputs = keepable(&config, &first).unwrap().stored.outputs;
+        let started = Started::clone(&first.started);
+        let (hit, _) = reuse(started, Arc::clone(&first.plan), outputs, &from).unwrap();
+        assert!(hit.is_cache_hit() && keepable(&config, &hit).is_none());
+        let mut failed = completed(true, 60);
+        failed.status = Status::Partial;
+        assert!(keepable(&config, &failed).is_none());
+        let mut lacking = completed(true, 60);
+        lacking.steps[0].skipped = Some(SkipReason::Dependency { step: "b".to_owned() });
+        assert!(keepable(&config, &lacking).is_none());
     }
 
     #[test]

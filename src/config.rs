@@ -332,6 +332,41 @@ mod tests {
         assert_eq!(config.journal_shards, 8);
     }
 
+    /// Every block of variables in wrangler.toml, the local one first.
+    fn deployed() -> Vec<Vec<(&'static str, &'static str)>> {
+        let blocks = include_str!("../wrangler.toml").split("\n[");
+        let vars = blocks.filter(|b| b.starts_with("vars]") || b.contains(".vars]"));
+        let pair = |line: &'static str| {
+            let (name, value) = line.split_once(" = ")?;
+            Some((name, value.trim_matches('"')))
+        };
+        vars.map(|block| block.lines().skip(1).filter_map(pair).collect()).collect()
+    }
+
+    #[test]
+    fn what_is_deployed_is_valid_and_says_what_the_code_says() {
+        let words: Vec<&str> = deployed()
+            .iter()
+            .map(|vars| {
+                let deployed = config(vars);
+                let word = deployed.environment.as_str();
+                assert_eq!(deployed.invalid, [""; 0], "{word}");
+                let bare = config(&[("ENVIRONMENT", word)]);
+                assert_eq!(deployed.budget_default, bare.budget_default, "{word}");
+                assert_eq!(deployed.budget_emergency, bare.budget_emergency, "{word}");
+                assert_eq!(deployed.execution_max, bare.execution_max, "{word}");
+                assert_eq!(deployed.attempt_timeout, bare.attempt_timeout, "{word}");
+                assert_eq!(deployed.journal_shards, bare.journal_shards, "{word}");
+                assert_eq!(deployed.result_cache_ttl_s, bare.result_cache_ttl_s, "{word}");
+                assert_eq!(deployed.queue_drives_inline, bare.queue_drives_inline, "{word}");
+                let concurrent = bare.concurrent_executions_max;
+                assert_eq!(deployed.concurrent_executions_max, concurrent, "{word}");
+                word
+            })
+            .collect();
+        assert_eq!(words, ["local", "development", "staging", "production", "enterprise"]);
+    }
+
     #[test]
     fn an_empty_secret_is_none_and_a_secret_is_never_shown() {
         let config = config(&[(CLIENT_API_KEY, ""), (WORKER_SHARED_SECRET, "hush")]);

@@ -26,7 +26,6 @@ mod serve;
 pub mod templates;
 mod trace;
 
-use axum::body::Body;
 use futures::future::join;
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
 
@@ -54,9 +53,9 @@ async fn fetch(
 ) -> worker::Result<worker::Response> {
     let config = config::of(&env);
     let deployment = Deployment { config, bindings: Bindings::of(env), invocation: Some(context) };
-    let response = match worker::request_from_wasm(request) {
-        Ok(request) => serve::serve(request.map(Body::new), deployment).await,
-        Err(_) => serve::refuse_unreadable(deployment),
+    let response = match serve::from_platform(&request) {
+        Some(request) => serve::serve(request, deployment).await,
+        None => serve::refuse_unreadable(deployment),
     };
     serve::to_platform(response).await
 }

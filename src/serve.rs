@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use tower_service::Service;
+use worker::web_sys;
 
 use crate::clock::now;
 use crate::cors;
@@ -59,6 +60,28 @@ pub fn refuse_unreadable(deployment: Deployment) -> Response {
     mark(&context, response.headers_mut());
     write_line(&context, &Method::GET, response.status(), error.as_deref());
     response
+}
+
+/// The request as the platform gives it; `None` when its address or method is none.
+///
+/// The conversion of the `worker` crate refuses a request for one header value outside ASCII, which
+/// the platform itself may add (the name of the visitor's city), and cannot meet a protocol that it
+/// does not know. Here values are bytes, and what is not used is not read.
+pub fn from_platform(request: &web_sys::Request) -> Option<Request<Body>> {
+    let mut built = Request::builder().method(&*request.method()).uri(request.url());
+    let headers = built.headers_mut()?;
+    for (name, value) in worker::Headers(request.headers()).entries() {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    let body = match request.body() {
+        Some(stream) => Body::new(worker::Body::new(stream)),
+        None => Body::empty(),
+    };
+    built.body(body).ok()
 }
 
 /// The reply as the platform takes it: whole where it is whole, so that nothing is streamed without

@@ -189,3 +189,70 @@ fn reply(state: &State) -> Result<Response, ApiError> {
     }
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cache::tests::begun;
+
+    fn state(step: Value) -> State {
+        begun(json!({ "name": "t", "steps": [step] }), json!({ "topic": "x", "input": {} }))
+    }
+
+    fn transform(input: Value) -> State {
+        state(json!({ "name": "a", "order": 1, "kind": "transform", "input_mapping": input }))
+    }
+
+    #[tokio::test]
+    async fn an_execution_with_its_result_is_200_and_the_first_id_is_its_own() {
+        let state = transform(json!({ "n": 1 }));
+        let response = reply(&state).unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let first = text.split("\"id\":\"").nth(1).unwrap();
+        assert!(first.starts_with(state.started.id.as_str()), "{text}");
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(body["status"], "completed");
+        assert_eq!(body["pipeline"]["worker_results"][0]["data"], json!({ "n": 1 }));
+        assert_eq!(body["pipeline"]["worker_results"][0]["communication_method"], "internal");
+    }
+
+    #[test]
+    fn one_that_goes_on_is_202_and_says_where() {
+        let mut state = transform(json!({ "n": 1 }));
+        state.status = Status::Running;
+        let response = reply(&state).unwrap();
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        let location = response.headers()[header::LOCATION].to_str().unwrap();
+        assert_eq!(location, format!("/pipeline/{}", state.started.id));
+    }
+
+    #[test]
+    fn one_without_its_result_is_an_error_that_names_it() {
+        let mut state = transform(json!({ "n": "=data.missing.field" }));
+        assert_eq!(state.status, Status::Failed);
+        let error = reply(&state).unwrap_err();
+        assert_eq!(error.code().as_str(), "execution.failed");
+        let form = error.reply("r", String::new());
+        assert_eq!(form.pipeline_id.as_deref(), Some(state.started.id.as_str()));
+        assert!(form.detail.contains('a') && form.pipeline_url.is_some(), "{}", form.detail);
+        state.status = Status::Cancelled;
+        assert_eq!(reply(&state).unwrap_err().code().as_str(), "execution.cancelled");
+    }
+
+    #[test]
+    fn a_refusal_is_rounded_up_to_whole_seconds() {
+        for (ms, expected) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (30_000, 30)] {
+            let ApiError::AdmissionRefused { retry_after_s, message } = refused(Millis::new(ms), 5)
+            else {
+                panic!("it is refused")
+            };
+            assert_eq!(retry_after_s, expected);
+            assert!(message.starts_with("5 executions"));
+        }
+    }
+}

@@ -628,8 +628,13 @@ INSERT INTO pipeline_templates (
      "report_type":{"enum":["executive","detailed","brief"]},
      "report_format":{"enum":["html","markdown","both"]},
      "min_relevance":{"type":"number","minimum":0,"maximum":1}}}',
-  '{"report":"$.report","summary":"$.summary","key_findings":"$.key_findings",
-    "artifact":"$.artifact","insights":"$.insights","angles":"$.angles","sources":"$.sources"}',
+  '{"report":"=has(data.report) ? data.report : null",
+    "summary":"=has(data.summary) ? data.summary : null",
+    "key_findings":"=has(data.key_findings) ? data.key_findings : []",
+    "artifact":"=has(data.artifact) ? data.artifact : null",
+    "insights":"=has(data.insights) ? data.insights : null",
+    "angles":"=has(data.angles) ? data.angles : []",
+    "sources":"=has(data.sources) ? data.sources : []"}',
   0.0, 15000
 WHERE true ON CONFLICT DO NOTHING;
 

@@ -46,12 +46,14 @@ fn page(language: &str, title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"{language}\"><meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\n\
-         <style>body{{font:1.1rem/1.6 Georgia,serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}\
-         </style>\n<h1>{title}</h1>\n{body}\n\
-         <p><small>A sample of Bitware Orchestrator. Organisations, people and figures are invented.\
-         </small></p></html>\n"
+         <style>{STYLE}</style>\n<h1>{title}</h1>\n{body}\n{NOTE}\n</html>\n"
     )
 }
+
+const STYLE: &str =
+    "body{font:1.1rem/1.6 Georgia,serif;max-width:40rem;margin:3rem auto;padding:0 1rem}";
+const NOTE: &str = "<p><small>A sample of Bitware Orchestrator. Organisations, people and figures \
+                    are invented.</small></p>";
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -65,26 +65,45 @@ pub async fn exchange(
     outgoing: Outgoing<'_>,
     limits: &Limits,
 ) -> Result<Exchange, Fault> {
-    let controller = AbortController::default();
-    let signal = controller.signal();
-    let answer = clock::within(limits.time_ms, send(door, url, outgoing, &signal, limits)).await;
-    // Ends the transfer of what is not wanted any more; without effect on one that is complete.
-    controller.abort();
+    let transfer = Transfer::begin();
+    let answer = clock::within(limits.time_ms, send(door, url, outgoing, &transfer, limits)).await;
     answer.unwrap_or_else(|| Err(Fault::timeout(limits.time_ms)))
+}
+
+/// Ends a transfer when nobody waits for it any more, be it that the time ran out, that too much
+/// came, or that the caller gave up. Without effect on one that is complete.
+struct Transfer {
+    signal: AbortSignal,
+    controller: Option<AbortController>,
+}
+
+impl Transfer {
+    fn begin() -> Transfer {
+        let controller = AbortController::default();
+        Transfer { signal: controller.signal(), controller: Some(controller) }
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        if let Some(controller) = self.controller.take() {
+            controller.abort();
+        }
+    }
 }
 
 async fn send(
     door: Door<'_>,
     url: &Url,
     outgoing: Outgoing<'_>,
-    signal: &AbortSignal,
+    transfer: &Transfer,
     limits: &Limits,
 ) -> Result<Exchange, Fault> {
     let request = request(url, outgoing).map_err(|error| unreachable(&error))?;
     let response: worker::Result<HttpResponse> = match door {
         Door::Service(service) => service.fetch_request(request).await,
         Door::Network => worker::Fetch::Request(request)
-            .send_with_signal(signal)
+            .send_with_signal(&transfer.signal)
             .await
             .and_then(HttpResponse::try_from),
     };

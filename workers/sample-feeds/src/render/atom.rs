@@ -39,13 +39,12 @@ fn entry(article: &Article, xhtml: bool) -> String {
     }
     out.push_str(&element("summary", article.teaser()));
     let html = paragraph(&article.text);
-    if xhtml {
-        out.push_str(&format!(
-            "<content type=\"xhtml\"><div xmlns=\"http://www.w3.org/1999/xhtml\">{html}</div></content>\n"
-        ));
+    let (kind, content) = if xhtml {
+        ("xhtml", format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{html}</div>"))
     } else {
-        out.push_str(&format!("<content type=\"html\">{}</content>\n", escape(&html)));
-    }
+        ("html", escape(&html))
+    };
+    out.push_str(&format!("<content type=\"{kind}\">{content}</content>\n"));
     out.push_str("</entry>\n");
     out
 }

@@ -7,7 +7,7 @@
 //! in which other requests do not wait for the one that looks. Where the database does not answer,
 //! what is known stays good for [`KNOWN_FOR_MAX`]: rows that nobody can reach do not change.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -72,6 +72,7 @@ pub enum TemplateError {
 #[derive(Debug, Default)]
 pub struct TemplateCache {
     known: RefCell<Known>,
+    worker_urls: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
@@ -92,13 +93,15 @@ struct Entry {
 }
 
 thread_local! {
-    static SHARED: Rc<TemplateCache> = Rc::default();
+    static SHARED: OnceCell<Rc<TemplateCache>> = const { OnceCell::new() };
 }
 
 impl TemplateCache {
-    /// The cache of this isolate.
-    pub fn shared() -> Rc<Self> {
-        SHARED.with(Rc::clone)
+    /// The cache of this isolate, whose deployment reaches some workers at URLs of its own: they
+    /// stand in for what the registry says, by `worker_name`.
+    pub fn shared(worker_urls: &BTreeMap<String, String>) -> Rc<Self> {
+        let new = || Rc::new(Self { worker_urls: worker_urls.clone(), ..Self::default() });
+        SHARED.with(|shared| Rc::clone(shared.get_or_init(new)))
     }
 
     /// The template `name` as it is published now; without a name, the default template.
@@ -120,7 +123,7 @@ impl TemplateCache {
         self.known.borrow_mut().policy = Some((loaded.count.count, Arc::new(loaded.policy)));
         let template = match loaded.template {
             None => Err(TemplateError::NotFound),
-            Some(template) => publish(db, template).await,
+            Some(template) => publish(db, self.at_own_urls(template)).await,
         };
         if let Err(TemplateError::Db(error)) = template {
             return Err(error.into());
@@ -128,6 +131,16 @@ impl TemplateCache {
         let name = name.or(loaded.count.default_template.as_deref());
         if let Some(name) = name {
             self.known.borrow_mut().keep(name, loaded.count.count, now, template.clone());
+        }
+        template
+    }
+
+    fn at_own_urls(&self, mut template: LoadedTemplate) -> LoadedTemplate {
+        for (name, worker) in &mut template.definition.workers {
+            if let Some(url) = self.worker_urls.get(name) {
+                worker.service_binding = None;
+                worker.base_url = Some(url.clone());
+            }
         }
         template
     }

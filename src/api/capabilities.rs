@@ -31,7 +31,7 @@ const STEP_KINDS: [&str; 2] = ["worker", "transform"];
 #[worker::send]
 pub async fn capabilities(context: RequestContext) -> Result<Json<Capabilities>, ApiError> {
     let database = context.database()?;
-    let known = TemplateCache::shared();
+    let known = TemplateCache::shared(&context.config().worker_urls);
     let (workers, listed, policy) = try_join3(
         workers::active(&database),
         rows::list(&database),

@@ -79,7 +79,7 @@ async fn find(
 ) -> Result<Option<Projected>, ApiError> {
     let payloads = disclosure == Disclosure::Everything;
     if let Some(found) = driver::find(&context.site(), id, payloads).await? {
-        return Ok(Some(rows_of(&found.state, 0, now())));
+        return Ok(Some(rows_of(&found, 0, now())));
     }
     let row = executions::by_pipeline_id(&context.database()?, id.as_str()).await?;
     Ok(row.map(|(execution, steps)| Projected { execution, steps }))

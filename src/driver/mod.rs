@@ -16,7 +16,7 @@ use crate::bindings::Bindings;
 use crate::config::Config;
 use crate::journal::client::{self, JournalError};
 use crate::log::{self, Level};
-pub use read::{Found, ReadError, find, outcome_of, wait_for_end};
+pub use read::{ReadError, find};
 pub use resume::consume;
 pub use start::{Begun, Key, Start, StartError, record_cache_hit, start};
 

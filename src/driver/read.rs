@@ -18,15 +18,6 @@ use crate::journal::replay::{self, ReplayError};
 const LOOK_AGAIN_MIN: Millis = Millis::new(25);
 const LOOK_AGAIN_MAX: Millis = Millis::new(1000);
 
-/// An execution that was read.
-#[derive(Debug)]
-pub struct Found {
-    /// What its journal comes to.
-    pub state: State,
-    /// Where it stands, as far as its shard knows.
-    pub phase: Phase,
-}
-
 /// Why an execution could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -50,23 +41,23 @@ pub async fn find(
     site: &Site,
     id: &ExecutionId,
     payloads: bool,
-) -> Result<Option<Found>, ReadError> {
+) -> Result<Option<State>, ReadError> {
     let request = Request::Read { id: id.clone(), after: Seq(0) };
     let (reply, records) = client::ask(&site.bindings, id, &request, None).await?;
-    let phase = match reply {
-        Reply::Records { phase, .. } => phase,
+    match reply {
+        Reply::Records { .. } => {}
         Reply::Unknown => return Ok(None),
         other => return Err(ReadError::Unexpected(format!("{other:?}"))),
-    };
+    }
     let mut events = replay::events(&records)?;
     if payloads {
         offload::resolve(&site.bindings, &mut events).await?;
     }
-    Ok(Some(Found { state: replay::state(events)?, phase }))
+    Ok(Some(replay::state(events)?))
 }
 
 /// Reads an execution that is known to exist.
-pub async fn outcome_of(site: &Site, id: &ExecutionId) -> Result<Found, ReadError> {
+pub async fn outcome_of(site: &Site, id: &ExecutionId) -> Result<State, ReadError> {
     let found = find(site, id, true).await?;
     found.ok_or_else(|| ReadError::Unexpected("no execution of that id".to_owned()))
 }

@@ -15,7 +15,7 @@ use super::read::ReadError;
 use crate::effects::offload;
 use crate::journal::{client, replay};
 use crate::log::{self, Level};
-use crate::{clock, governor};
+use crate::{cache, clock, governor};
 
 /// Takes the messages of one batch of the queue `executions`.
 ///
@@ -54,8 +54,11 @@ pub async fn resume(site: &Site, id: &ExecutionId, lifetime: Millis) -> Option<E
             let account = driver.state().started.account.clone();
             // Whoever goes on is never refused; without an answer it goes on without a place.
             governor::keep(&site.bindings, &account, id).await.ok();
-            let (ending, _) = drive(site, driver).await;
+            let (ending, state) = drive(site, driver).await;
             leave(site, &account, id).await;
+            if let Some(kept) = cache::keepable(&site.config, &state) {
+                cache::keep(&site.bindings, kept).await;
+            }
             Some(ending)
         }
         Ok(None) => None,

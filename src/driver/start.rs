@@ -20,10 +20,10 @@ use sha2::Sha256;
 use worker::{Context, Delay};
 
 use super::drive::{drive, encode, leave};
-use super::read::{Found, ReadError, outcome_of, wait_for_end};
+use super::read::{ReadError, outcome_of, wait_for_end};
 use super::Site;
 use crate::journal::client::{self, JournalError};
-use crate::{clock, governor};
+use crate::{cache, clock, governor};
 
 /// What an execution starts from.
 #[derive(Clone)]
@@ -116,7 +116,7 @@ pub async fn start(site: &Site, context: &Context, start: Start) -> Result<Begun
         Begin::KeyConflict => return Ok(Begun::KeyConflict),
     };
     wait_for_end(site, &existing, until).await?;
-    Ok(Begun::Execution(Box::new(outcome_of(site, &existing).await?.state)))
+    Ok(Begun::Execution(Box::new(outcome_of(site, &existing).await?)))
 }
 
 /// Records an execution whose outputs are those of an earlier one. Nothing is left to drive.
@@ -134,7 +134,7 @@ pub async fn record_cache_hit(
     match write(site, first, events).await? {
         Reply::Started { .. } => Ok(Begun::Execution(Box::new(state))),
         Reply::Existing { id } => {
-            Ok(Begun::Execution(Box::new(outcome_of(site, &id).await?.state)))
+            Ok(Begun::Execution(Box::new(outcome_of(site, &id).await?)))
         }
         Reply::KeyConflict => Ok(Begun::KeyConflict),
         other => Err(ReadError::Unexpected(format!("{other:?}")).into()),
@@ -249,9 +249,13 @@ async fn follow(
     context.wait_until(async move {
         let ended = drive(&background, driver).await;
         let account = ended.1.started.account.clone();
+        let kept = cache::keepable(&background.config, &ended.1);
         // The caller may have gone: the journal has the outcome.
         tell.send(ended).ok();
         leave(&background, &account, &driven).await;
+        if let Some(kept) = kept {
+            cache::keep(&background.bindings, kept).await;
+        }
     });
     let left = until.since(clock::now());
     if left == Millis::ZERO {
@@ -263,11 +267,11 @@ async fn follow(
         // Another driver goes on: what it comes to is in the journal.
         Either::Left(_) => {
             wait_for_end(site, &id, until).await?;
-            let Found { state, .. } = outcome_of(site, &id).await?;
+            let state = outcome_of(site, &id).await?;
             Ok(Begun::Execution(Box::new(state)))
         }
         Either::Right(_) => {
-            let Found { state, .. } = outcome_of(site, &id).await?;
+            let state = outcome_of(site, &id).await?;
             Ok(Begun::Execution(Box::new(state)))
         }
     }

@@ -10,7 +10,7 @@ use super::replay::{self, ReplayError};
 use crate::bindings::{Bindings, Missing};
 use crate::clock;
 use crate::db::executions::{Execution, Step};
-use crate::db::{self, D1, DbError, iso};
+use crate::db::{self, D1, DbError, DbErrorKind, iso};
 use crate::effects::call;
 use crate::log::{self, Level};
 
@@ -53,7 +53,18 @@ pub async fn project(
         }
     }
     let database = D1::new(bindings.database()?);
-    Ok(db::projection::project(&database, &rows).await?)
+    match db::projection::project(&database, &rows).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_outage() || error.kind() == DbErrorKind::Schema => Err(error.into()),
+        // The rest was written. What the database will never take must not be asked for ever.
+        Err(error) => {
+            log::write(
+                Level::Error,
+                json!({ "event": "journal.projection_refused", "error": error.detail() }),
+            );
+            Ok(())
+        }
+    }
 }
 
 fn state(records: &[String]) -> Result<State, ReplayError> {
@@ -82,9 +93,9 @@ fn execution_of(state: &State, seq: u64, now: Timestamp) -> Execution {
         topic: asked("topic"),
         status: state.status.as_str().to_owned(),
         execution_strategy: started.terms.strategy.clone(),
-        optimize_for: asked("optimize_for").unwrap_or_default(),
-        urgency: asked("urgency").unwrap_or_default(),
-        quality_level: asked("quality_level").unwrap_or_default(),
+        optimize_for: asked("optimize_for").unwrap_or_else(|| "balanced".to_owned()),
+        urgency: asked("urgency").unwrap_or_else(|| "medium".to_owned()),
+        quality_level: asked("quality_level").unwrap_or_else(|| "standard".to_owned()),
         request: started.request.clone(),
         result: result_of(state),
         error: state.fault.as_ref().map(|fault| json!(fault)),

@@ -36,7 +36,8 @@ pub struct StateDir(PathBuf);
 impl StateDir {
     /// A new folder under `target/`, with its database migrated.
     pub fn new(name: &str) -> Self {
-        let folder = root().join("target/test-state").join(format!("{name}-{}", std::process::id()));
+        let folder =
+            root().join("target/test-state").join(format!("{name}-{}", std::process::id()));
         std::fs::remove_dir_all(&folder).ok();
         std::fs::create_dir_all(&folder).expect("target/ can be written to");
         let state = Self(folder);
@@ -54,10 +55,7 @@ impl StateDir {
         let file = self.0.join("statements.sql");
         std::fs::write(&file, sql).expect("the state folder can be written to");
         let file = file.to_str().expect("paths of tests are text");
-        self.script(
-            "scripts/d1.sh",
-            &[self.text(), "--file", file],
-        );
+        self.script("scripts/d1.sh", &[self.text(), "--file", file]);
     }
 
     fn text(&self) -> &str {
@@ -92,9 +90,8 @@ pub struct Stack {
 impl Stack {
     /// Starts the stack on a state folder; each of `vars` is `NAME=value` for the orchestrator.
     pub fn start(state: &StateDir, vars: &[&str]) -> Self {
-        let mut options: Vec<String> = ["--port", "0", "--state", state.text()]
-            .map(str::to_owned)
-            .to_vec();
+        let mut options: Vec<String> =
+            ["--port", "0", "--state", state.text()].map(str::to_owned).to_vec();
         for var in vars {
             options.extend(["--var".to_owned(), (*var).to_owned()]);
         }

@@ -9,14 +9,14 @@ use testkit::stack::{Stack, StateDir, wanted};
 use testkit::workers::Workers;
 
 const EXECUTIONS: usize = 50;
-const KILLS_MIN: usize = 5;
+const KILLS: usize = 5;
 const IN_FLIGHT_MIN: usize = 10;
 const STEPS: [&str; 5] = ["first", "left", "middle", "right", "last"];
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Long enough for the retries of a step whose attempts are lost again and again.
 const VARS: [&str; 4] = [
     "MAX_CONCURRENT_PIPELINES=64",
-    "LEASE_SECONDS=2",
+    "LEASE_SECONDS=1",
     "MAX_PIPELINE_TIME_SECONDS=600",
     "DEFAULT_BUDGET_LIMIT_USD=1",
 ];
@@ -73,7 +73,12 @@ async fn journaled(client: &Client, id: &str) -> (BTreeSet<String>, bool) {
 type Kept = BTreeMap<String, usize>;
 
 /// Right after a start on what a kill left: notes what the journals hold, counts what is open.
-async fn take_stock(client: &Client, workers: &Workers, ids: &[Option<String>], kept: &mut Kept) -> usize {
+async fn take_stock(
+    client: &Client,
+    workers: &Workers,
+    ids: &[Option<String>],
+    kept: &mut Kept,
+) -> usize {
     let mut open = 0;
     for id in ids.iter().flatten() {
         let (steps, ended) = journaled(client, id).await;
@@ -99,31 +104,21 @@ async fn fifty_executions_survive_kills_at_random_moments() {
     let mut stack = Stack::start(&state, &VARS);
     let mut ids: Vec<Option<String>> = vec![None; EXECUTIONS];
     let mut kept = Kept::new();
-    let mut in_flight_at_kills = Vec::new();
     let mut seed: u64 = 0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id());
     println!("seed {seed}");
-    for wave in 0.. {
+    for wave in 1..=KILLS {
         let client = stack.client();
-        let wanted = EXECUTIONS.min((wave + 1) * EXECUTIONS.div_ceil(KILLS_MIN));
-        for n in 0..wanted {
-            if ids[n].is_none() {
-                ids[n] = start(&client, n).await;
-            }
-        }
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis(seed >> 33 & 0x3ff)).await;
-        let in_flight = count_open(&client, &ids).await;
-        if wave >= KILLS_MIN && in_flight < IN_FLIGHT_MIN {
-            break;
-        }
+        let asked = EXECUTIONS * wave / KILLS;
+        start_all(&client, &mut ids[..asked]).await;
+        tokio::time::sleep(Duration::from_millis(random(&mut seed, 50, 900))).await;
         stack.kill();
         stack = stack.again();
         let open = take_stock(&stack.client(), &workers, &ids, &mut kept).await;
-        println!("kill {}: {open} of {wanted} executions in flight", wave + 1);
-        in_flight_at_kills.push(open);
+        println!("kill {wave}: {open} of {asked} executions in flight");
+        assert!(open >= IN_FLIGHT_MIN, "too few executions were in flight to show anything");
+        // What was in flight is taken over when its lease has run out.
+        tokio::time::sleep(Duration::from_millis(random(&mut seed, 800, 2500))).await;
     }
-    let counted = in_flight_at_kills.iter().filter(|open| **open >= IN_FLIGHT_MIN).count();
-    assert!(counted >= KILLS_MIN, "kills with executions in flight: {in_flight_at_kills:?}");
     let client = stack.client();
     for (n, id) in ids.iter().enumerate() {
         let id = id.as_ref().unwrap_or_else(|| panic!("execution {n} was never started"));
@@ -152,10 +147,21 @@ fn execution_of(key: &str) -> String {
     key.split('/').next().unwrap_or_default().to_owned()
 }
 
-async fn count_open(client: &Client, ids: &[Option<String>]) -> usize {
-    let mut open = 0;
-    for id in ids.iter().flatten() {
-        open += usize::from(!journaled(client, id).await.1);
+/// Starts what has not been started; a start without an answer is made again.
+async fn start_all(client: &Client, ids: &mut [Option<String>]) {
+    for (n, id) in ids.iter_mut().enumerate().filter(|(_, id)| id.is_none()) {
+        for _ in 0..50 {
+            *id = start(client, n).await;
+            if id.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
-    open
+}
+
+/// The next number of a linear congruential sequence (Knuth's MMIX), from `min` up to `max`.
+fn random(seed: &mut u64, min: u64, max: u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    min + (*seed >> 33) % (max - min)
 }

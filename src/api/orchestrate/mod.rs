@@ -89,7 +89,7 @@ async fn understand(
     document: JsonDocument<OrchestrateRequest>,
 ) -> Result<(Arc<PublishedPlan>, Asked), ApiError> {
     let database = context.database()?;
-    let known = TemplateCache::shared();
+    let known = TemplateCache::shared(&context.config().worker_urls);
     let name = ask::template_name(&document.value).map(str::to_owned);
     let published = known.plan(&database, name.as_deref(), now()).await;
     let published = match published {

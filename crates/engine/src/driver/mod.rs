@@ -5,103 +5,24 @@
 //! One append is in flight at a time; what is decided meanwhile shares the next one. A driver that
 //! cannot start anything more within its limits hands the execution over.
 
+mod action;
+
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::execution::{Context, Effect, Event, Input, Outcome, Request, State, effects};
+use crate::execution::{Context, Effect, Event, Input, State, effects};
 use crate::ids::{Epoch, Fence, InboxSeq, Seq};
 use crate::plan::Address;
 use crate::shard::{After, InboxEntry};
 use crate::time::{Millis, Timestamp};
+pub use action::{Action, Answer, Ending, Limits, Trouble};
 
 /// How often an append that got no answer is made again before the driver gives up.
 const APPEND_RETRIES_MAX: u32 = 6;
 /// The delay before the first of these; it doubles each time.
 const APPEND_RETRY_DELAY: Millis = Millis::new(50);
-
-/// What a driver may do, given by its entry point and the platform.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// When the driver must be done.
-    pub lifetime_end: Timestamp,
-    /// Calls over service bindings: the platform allows 32 Worker invocations in one request.
-    pub calls_max: u32,
-    /// Calls in flight at once: the platform allows six connections in one request.
-    pub in_flight_max: u32,
-    /// How often the lease is renewed while nothing is appended.
-    pub renew_every: Millis,
-}
-
-/// What the shell must do now.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Append these events as one record; answer with [`Answer::Appended`].
-    Append {
-        /// The lease.
-        epoch: Epoch,
-        /// The place of the record.
-        seq: Seq,
-        /// Whether the record carries the end.
-        after: After,
-        /// The record.
-        events: Vec<Event>,
-    },
-    /// Call a worker; answer with [`Answer::Called`].
-    Call(Box<Request>),
-    /// Give up a call. No answer is needed.
-    Abort(Fence),
-    /// Renew the lease; answer with [`Answer::Renewed`].
-    Renew(Epoch),
-    /// Give the lease back; answer with [`Answer::Released`].
-    Release {
-        /// The lease.
-        epoch: Epoch,
-        /// The last inbox entry that was met.
-        seen: InboxSeq,
-        /// When a driver is needed next.
-        wake_at: Timestamp,
-    },
-}
-
-/// What came of an action.
-#[derive(Clone, Debug)]
-pub enum Answer {
-    /// Of an append.
-    Appended(Result<Vec<InboxEntry>, Trouble>),
-    /// Of a call.
-    Called {
-        /// The fence of the attempt.
-        fence: Fence,
-        /// What the worker brought.
-        outcome: Outcome,
-    },
-    /// Of a renewal.
-    Renewed(Result<Vec<InboxEntry>, Trouble>),
-    /// Of a release; entries mean that the lease is kept.
-    Released(Result<Vec<InboxEntry>, Trouble>),
-}
-
-/// Why the shard did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// The lease is no longer this driver's, or the execution is over: nothing more to do here.
-    Lost,
-    /// No answer, or none that says: it may have been done.
-    Unavailable,
-}
-
-/// How a driver came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The execution is over.
-    Ended,
-    /// The lease was given back; another driver goes on when there is something to do.
-    Released,
-    /// The lease was lost; whoever holds it goes on, or the shard finds another driver.
-    Lost,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -122,9 +43,14 @@ pub struct Driver {
     /// Calls that the shell has in flight.
     calls: BTreeSet<Fence>,
     calls_made: u32,
+    /// When the shard was asked what it last confirmed: that the lease is this driver's.
+    confirmed_at: Timestamp,
     renew_at: Timestamp,
-    renewing: bool,
+    /// When the renewal in flight was asked for.
+    renewing: Option<Timestamp>,
     releasing: bool,
+    /// Whether this driver took over and has appended nothing yet.
+    fruitless: bool,
     ending: Option<Ending>,
 }
 
@@ -133,6 +59,7 @@ enum Append {
     Idle,
     InFlight {
         tries: u32,
+        asked_at: Timestamp,
     },
     /// It got no answer and is made again at this moment.
     Again {
@@ -151,6 +78,9 @@ impl Driver {
         limits: Limits,
     ) -> Self {
         let mut driver = Self::new(now, state, epoch, Seq(1), limits);
+        // The lease counts from the start, which the shard was asked for after that moment.
+        driver.confirmed_at = driver.state.started.at;
+        driver.calls_made = driver.bindings_called(events);
         driver.due = events.iter().flat_map(|event| effects(&driver.state, event)).collect();
         driver.end_if_over();
         driver
@@ -167,6 +97,7 @@ impl Driver {
     ) -> Self {
         let (epoch, seq) = lease;
         let mut driver = Self::new(now, state, epoch, seq, limits);
+        driver.fruitless = true;
         driver.meet(inbox);
         driver.feed(now, entropy, Input::TakenOver(epoch));
         driver
@@ -184,9 +115,11 @@ impl Driver {
             due: Vec::new(),
             calls: BTreeSet::new(),
             calls_made: 0,
+            confirmed_at: now,
             renew_at: now.plus(limits.renew_every),
-            renewing: false,
+            renewing: None,
             releasing: false,
+            fruitless: false,
             ending: None,
             limits,
         }
@@ -212,14 +145,22 @@ impl Driver {
         if self.ending.is_some() {
             return Vec::new();
         }
-        if self.state.next_timer(now).is_some_and(|at| at <= now) || self.has_due_retry(now) {
+        // What is decided while the lease goes back could be appended by nobody.
+        if self.releasing {
+            return Vec::new();
+        }
+        if self.state.next_timer(now).is_some_and(|at| at <= now) {
+            self.feed(now, entropy, Input::Tick);
+        }
+        // A slot came free, or a retry is due: whatever else is in flight.
+        if self.slots() > 0 && self.state.has_startable(now) {
             self.feed(now, entropy, Input::Tick);
         }
         let mut actions = Vec::new();
-        self.perform_due(&mut actions);
+        self.perform_due(now, &mut actions);
         self.append_unsent(now, &mut actions);
-        if self.append == Append::Idle && !self.renewing && now >= self.renew_at {
-            self.renewing = true;
+        if self.append == Append::Idle && self.renewing.is_none() && now >= self.renew_at {
+            self.renewing = Some(now);
             actions.push(Action::Renew(self.epoch));
         }
         if self.is_idle() {
@@ -241,12 +182,12 @@ impl Driver {
             Answer::Appended(Ok(inbox)) => self.appended(now, &inbox),
             Answer::Appended(Err(Trouble::Unavailable)) => self.append_again(now),
             Answer::Renewed(Ok(inbox)) => {
-                self.renewing = false;
+                self.confirmed_at = self.renewing.take().unwrap_or(self.confirmed_at);
                 self.renew_at = now.plus(self.limits.renew_every);
                 self.meet(&inbox);
             }
             Answer::Renewed(Err(Trouble::Unavailable)) => {
-                self.renewing = false;
+                self.renewing = None;
                 self.renew_at = now.plus(APPEND_RETRY_DELAY);
             }
             Answer::Released(Ok(inbox)) if inbox.is_empty() => self.ending = Some(Ending::Released),
@@ -267,7 +208,7 @@ impl Driver {
             Append::Again { at, .. } => Some(at),
             Append::Idle | Append::InFlight { .. } => None,
         };
-        let renew = (!self.renewing).then_some(self.renew_at);
+        let renew = self.renewing.is_none().then_some(self.renew_at);
         let timers = [self.state.next_timer(now), again, renew, Some(self.limits.lifetime_end)];
         timers.into_iter().flatten().filter(|at| *at > now).min()
     }
@@ -302,13 +243,21 @@ impl Driver {
         u32::try_from(events.iter().filter(by_binding).count()).unwrap_or(u32::MAX)
     }
 
-    fn has_due_retry(&self, now: Timestamp) -> bool {
-        self.is_idle() && self.slots() > 0 && self.state.has_startable(now)
+    /// Whether the lease is this driver's for certain. An answer that was long on its way confirms
+    /// a lease that may have run out since: another driver may have made the same attempt anew.
+    fn holds_lease(&self, now: Timestamp) -> bool {
+        let certain = self.limits.renew_every.plus(self.limits.renew_every);
+        now.since(self.confirmed_at) <= certain
     }
 
-    fn perform_due(&mut self, actions: &mut Vec<Action>) {
+    fn perform_due(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let may_call = self.holds_lease(now);
         for effect in std::mem::take(&mut self.due) {
             match effect {
+                Effect::Call(request) if !may_call => {
+                    self.renew_at = self.renew_at.min(now);
+                    self.due.push(Effect::Call(request));
+                }
                 Effect::Call(request) => {
                     self.calls.insert(request.fence);
                     actions.push(Action::Call(request));
@@ -332,7 +281,7 @@ impl Driver {
             Append::Again { at, tries } if at <= now => tries,
             Append::Again { .. } | Append::InFlight { .. } => return,
         };
-        self.append = Append::InFlight { tries };
+        self.append = Append::InFlight { tries, asked_at: now };
         let ends = self.sending.iter().any(|event| matches!(event, Event::Finished { .. }));
         actions.push(Action::Append {
             epoch: self.epoch,
@@ -343,8 +292,12 @@ impl Driver {
     }
 
     fn appended(&mut self, now: Timestamp, inbox: &[InboxEntry]) {
+        if let Append::InFlight { asked_at, .. } = self.append {
+            self.confirmed_at = asked_at;
+        }
         self.append = Append::Idle;
         self.seq = self.seq.next();
+        self.fruitless = false;
         self.renew_at = now.plus(self.limits.renew_every);
         let durable = std::mem::take(&mut self.sending);
         for event in &durable {
@@ -361,7 +314,7 @@ impl Driver {
     }
 
     fn append_again(&mut self, now: Timestamp) {
-        let Append::InFlight { tries } = self.append else { return };
+        let Append::InFlight { tries, .. } = self.append else { return };
         if tries >= APPEND_RETRIES_MAX {
             self.ending = Some(Ending::Lost);
             return;
@@ -389,14 +342,15 @@ impl Driver {
             && self.calls.is_empty()
             && self.due.is_empty()
             && !self.releasing
-            && !self.renewing
+            && self.renewing.is_none()
     }
 
     /// With nothing in flight: give the lease back when the next thing to do lies beyond this
     /// driver's limits; else wait for it.
     fn release(&mut self, now: Timestamp) -> Option<Action> {
         let wake_at = if self.state.has_startable(now) {
-            now
+            // What fitted in no driver's lifetime must not go round in a hot circle.
+            if self.fruitless { now.plus(self.limits.renew_every) } else { now }
         } else {
             let next = self.state.next_timer(now).unwrap_or(self.limits.lifetime_end);
             if next < self.limits.lifetime_end {

@@ -14,6 +14,9 @@ pub(super) struct Head {
     pub parked: bool,
     pub wake_at: Option<Timestamp>,
     pub lease_until: Option<Timestamp>,
+    /// Whether the last lease was given back: what its driver sent before that and comes late
+    /// must not hold a lease that nobody works under.
+    pub released: bool,
     pub hinted_at: Option<Timestamp>,
     pub inbox: InboxSeq,
     pub inbox_seen: InboxSeq,
@@ -39,6 +42,7 @@ impl Head {
             parked,
             wake_at: row.wake_at,
             lease_until: (!parked).then_some(grace_until),
+            released: parked,
             hinted_at: None,
             inbox: row.inbox,
             inbox_seen: row.inbox_seen,
@@ -48,6 +52,11 @@ impl Head {
 
     pub fn phase(&self) -> Phase {
         if self.parked { Phase::Parked } else { Phase::Active }
+    }
+
+    /// Whether a driver with this epoch may go on.
+    pub fn is_lease(&self, epoch: Epoch) -> bool {
+        self.epoch == epoch && !self.released
     }
 
     pub fn is_held(&self, now: Timestamp) -> bool {

@@ -64,9 +64,8 @@ impl<S: Store> Shard<S> {
             let same = known.body_hash == given.body_hash;
             return Ok(if same { Reply::Existing { id: known.id } } else { Reply::KeyConflict });
         }
-        if self.open.contains_key(&row.id) || self.store.execution(&row.id)?.is_some() {
-            // Ids are random: this is the same start again, whose answer was lost.
-            return Ok(Reply::Started { epoch: row.epoch });
+        if let Some(reply) = self.started_before(now, &row)? {
+            return Ok(reply);
         }
         let ended = match after {
             After::Active => None,
@@ -94,6 +93,31 @@ impl<S: Store> Shard<S> {
         Ok(Reply::Started { epoch: row.epoch })
     }
 
+    /// Ids are random: a start with a known one is the same start again, whose answer was lost. It
+    /// begins nothing; when another driver has gone on meanwhile, it is told so.
+    fn started_before(
+        &mut self,
+        now: Timestamp,
+        row: &ExecutionRow,
+    ) -> Result<Option<Reply>, S::Error> {
+        let begun = match self.open.get_mut(&row.id) {
+            Some(head) if head.is_lease(row.epoch) && head.seq == row.seq => {
+                head.lease_until = Some(now.plus(self.timing.lease));
+                true
+            }
+            Some(_) => false,
+            None => match self.store.execution(&row.id)? {
+                None => return Ok(None),
+                Some(known) => known.seq == row.seq,
+            },
+        };
+        Ok(Some(if begun {
+            Reply::Started { epoch: row.epoch }
+        } else {
+            Reply::Existing { id: row.id.clone() }
+        }))
+    }
+
     fn append(
         &mut self,
         now: Timestamp,
@@ -106,12 +130,15 @@ impl<S: Store> Shard<S> {
         let Some(head) = self.open.get(id) else {
             return self.append_to_ended(id, epoch, seq, record);
         };
-        if head.epoch != epoch {
+        if !head.is_lease(epoch) {
             return Ok(Reply::StaleEpoch { epoch: head.epoch });
         }
+        let until = now.plus(self.timing.lease);
         if seq == head.seq && self.is_last_record(id, seq, record)? {
-            let inbox = self.unseen(id)?;
-            return Ok(Reply::Appended { inbox });
+            if let Some(head) = self.open.get_mut(id) {
+                head.lease_until = Some(until);
+            }
+            return Ok(Reply::Appended { inbox: self.unseen(id)? });
         }
         if seq != head.seq.next() {
             return Ok(Reply::OutOfSequence { seq: head.seq });
@@ -123,7 +150,6 @@ impl<S: Store> Shard<S> {
             self.note_end(now, id, number);
             return Ok(Reply::Appended { inbox: Vec::new() });
         }
-        let until = now.plus(self.timing.lease);
         if let Some(head) = self.open.get_mut(id) {
             head.seq = seq;
             head.lease_until = Some(until);
@@ -180,6 +206,7 @@ impl<S: Store> Shard<S> {
         if let Some(head) = self.open.get_mut(id) {
             head.epoch = epoch;
             head.lease_until = Some(until);
+            head.released = false;
             head.hinted_at = None;
             head.parked = false;
             head.wake_at = None;
@@ -192,7 +219,7 @@ impl<S: Store> Shard<S> {
         let until = now.plus(self.timing.lease);
         match self.open.get_mut(id) {
             None => self.gone(id),
-            Some(head) if head.epoch != epoch => Ok(Reply::StaleEpoch { epoch: head.epoch }),
+            Some(head) if !head.is_lease(epoch) => Ok(Reply::StaleEpoch { epoch: head.epoch }),
             Some(head) => {
                 head.lease_until = Some(until);
                 Ok(Reply::Renewed { inbox: self.unseen(id)? })
@@ -212,6 +239,9 @@ impl<S: Store> Shard<S> {
         if head.epoch != epoch {
             return Ok(Reply::StaleEpoch { epoch: head.epoch });
         }
+        if head.released {
+            return Ok(Reply::Released);
+        }
         if head.inbox > seen {
             return Ok(Reply::InboxNotEmpty { inbox: self.store.inbox(id, seen)? });
         }
@@ -220,6 +250,7 @@ impl<S: Store> Shard<S> {
         self.store.release(id, phase, parked.then_some(wake_at), seen)?;
         if let Some(head) = self.open.get_mut(id) {
             head.lease_until = None;
+            head.released = true;
             head.hinted_at = None;
             head.parked = parked;
             head.wake_at = parked.then_some(wake_at);

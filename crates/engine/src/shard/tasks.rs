@@ -98,7 +98,10 @@ impl<S: Store> Shard<S> {
             return Ok(());
         };
         if let Some(number) = done.iter().filter_map(|projected| projected.ended).max() {
-            self.store.set_projected(number)?;
+            if let Err(error) = self.store.set_projected(number) {
+                self.project_by(now.plus(self.timing.project_again));
+                return Err(error);
+            }
             self.projected = number;
         }
         for projected in done.iter().filter(|projected| projected.ended.is_none()) {

@@ -195,6 +195,49 @@ fn a_start_whose_answer_was_lost_is_answered_again() {
 }
 
 #[test]
+fn a_start_that_comes_again_after_another_driver_went_on_begins_nothing() {
+    let mut shard = shard();
+    let request = start_with(None, 1, After::Active);
+    ask(&mut shard, 0, request.clone(), "[0]");
+    ask(&mut shard, LEASE_MS, Request::Take { id: id(1) }, "");
+    let existing = Reply::Existing { id: id(1) };
+    assert_eq!(ask(&mut shard, LEASE_MS + 1, request.clone(), "[0]"), existing);
+    ask(&mut shard, LEASE_MS + 2, append(1, 2, 2, After::Ended), "[2]");
+    assert_eq!(ask(&mut shard, LEASE_MS + 3, request, "[0]"), existing);
+    let over = start_with(None, 2, After::Ended);
+    assert_eq!(ask(&mut shard, 5, over.clone(), "[0]"), Reply::Started { epoch: Epoch(1) });
+    assert_eq!(ask(&mut shard, 6, over, "[0]"), Reply::Started { epoch: Epoch(1) });
+}
+
+#[test]
+fn what_a_driver_sent_before_it_gave_its_lease_back_and_comes_late_holds_nothing() {
+    let mut shard = shard();
+    start(&mut shard, 1);
+    ask(&mut shard, 1, append(1, 1, 2, After::Active), "[2]");
+    let hand_over =
+        || Request::Release { id: id(1), epoch: Epoch(1), seen: InboxSeq(0), wake_at: at(2) };
+    assert_eq!(ask(&mut shard, 2, hand_over(), ""), Reply::Released);
+    let stale = Reply::StaleEpoch { epoch: Epoch(1) };
+    assert_eq!(ask(&mut shard, 3, Request::Renew { id: id(1), epoch: Epoch(1) }, ""), stale);
+    assert_eq!(ask(&mut shard, 3, append(1, 1, 2, After::Active), "[2]"), stale);
+    assert_eq!(ask(&mut shard, 3, append(1, 1, 3, After::Active), "[3]"), stale);
+    assert_eq!(ask(&mut shard, 3, hand_over(), ""), Reply::Released);
+    assert_eq!(hints(&mut shard, 4), [id(1)], "nobody drives it, and somebody is asked to");
+    let taken = ask(&mut shard, 5, Request::Take { id: id(1) }, "");
+    assert!(matches!(taken, Reply::Taken { epoch: Epoch(2), seq: Seq(2), .. }), "{taken:?}");
+}
+
+#[test]
+fn an_append_that_is_repeated_shows_that_its_driver_lives() {
+    let mut shard = shard();
+    start(&mut shard, 1);
+    ask(&mut shard, 1, append(1, 1, 2, After::Active), "[2]");
+    ask(&mut shard, 20_000, append(1, 1, 2, After::Active), "[2]");
+    let held = ask(&mut shard, LEASE_MS + 5, Request::Take { id: id(1) }, "");
+    assert_eq!(held, Reply::Held { until: at(20_000 + LEASE_MS) });
+}
+
+#[test]
 fn ended_executions_are_projected_together_until_that_is_acknowledged() {
     let mut shard = shard();
     for n in 1..=3 {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::assemble::assemble;
 use super::definition::{StepDefinition, StepKind, TemplateDefinition, WorkerDefinition};
 use super::{
-    ATTEMPT_MAX, Address, Call, Kind, Plan, RetryPolicy, STEPS_MAX, Step, StepIndex, StepSet,
-    Target, Violation, graph,
+    ATTEMPT_MAX, Address, Call, Kind, Plan, RetryPolicy, STEPS_MAX, Step, StepSet, Target,
+    Violation, graph,
 };
 use crate::expr::{CompileError, Condition, Mapping, MappingRoot};
 use crate::time::Millis;
@@ -35,51 +36,9 @@ impl Plan {
     }
 }
 
-/// Puts checked steps into plan order and links them.
-fn assemble(
-    definition: &TemplateDefinition,
-    steps: Vec<Step>,
-    needs: &[Vec<usize>],
-    order: &[usize],
-    output: Option<Mapping>,
-) -> Plan {
-    let mut place = vec![StepIndex(0); order.len()];
-    for (position, at) in order.iter().enumerate() {
-        place[*at] = StepIndex(u32::try_from(position).expect("at most STEPS_MAX steps"));
-    }
-    let mut slots: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
-    let mut planned: Vec<Step> = Vec::with_capacity(order.len());
-    for (position, at) in order.iter().enumerate() {
-        let mut step = slots[*at].take().expect("an order names each step once");
-        step.dependencies = needs[*at].iter().map(|need| place[*need]).collect();
-        if !definition.allow_parallel && position > 0 {
-            let previous = place[order[position - 1]];
-            if !step.dependencies.contains(&previous) {
-                step.dependencies.push(previous);
-            }
-        }
-        step.dependencies.sort_unstable();
-        let mut ancestors = StepSet::default();
-        for need in &step.dependencies {
-            ancestors.insert(*need);
-            ancestors.extend(&planned[need.position()].ancestors);
-            planned[need.position()].dependents.push(place[*at]);
-        }
-        step.ancestors = ancestors;
-        planned.push(step);
-    }
-    let named = planned.iter().enumerate().map(|(position, step)| {
-        (step.name.clone(), StepIndex(u32::try_from(position).expect("at most STEPS_MAX steps")))
-    });
-    Plan {
-        name: definition.name.clone(),
-        failure_tolerance: definition.failure_tolerance,
-        allow_parallel: definition.allow_parallel,
-        by_name: named.collect(),
-        output,
-        deadline: definition.deadline_ms.map(Millis::new),
-        steps: planned,
-    }
+/// The pointer to a worker; registered names are free text (RFC 6901, section 3).
+fn registered(worker: &str) -> String {
+    format!("/workers/{}", worker.replace('~', "~0").replace('/', "~1"))
 }
 
 struct Check<'a> {
@@ -90,7 +49,11 @@ struct Check<'a> {
 impl Check<'_> {
     fn report(&mut self, pointer: impl Into<String>, code: &str, message: impl Into<String>) {
         let (pointer, message) = (pointer.into(), message.into());
-        self.violations.push(Violation { pointer, code: code.to_owned(), message });
+        let violation = Violation { pointer, code: code.to_owned(), message };
+        // A worker is looked at for each step that names it.
+        if !self.violations.contains(&violation) {
+            self.violations.push(violation);
+        }
     }
 
     fn template(&mut self) {
@@ -205,7 +168,7 @@ impl Check<'_> {
         let definition = &self.definition.steps[at];
         let base = format!("/steps/{at}");
         let kind = match definition.kind {
-            StepKind::Worker => self.call(&base, definition).map(Kind::Worker),
+            StepKind::Worker => self.call(&base, definition).map(Box::new).map(Kind::Worker),
             StepKind::Transform => self.transform(&base, definition),
             StepKind::Map | StepKind::Wait | StepKind::Pipeline | StepKind::Tool => {
                 let message = "this version does steps of kind `worker` and `transform`";
@@ -223,6 +186,7 @@ impl Check<'_> {
             order: definition.order,
             kind: kind?,
             dependencies: Vec::new(),
+            required: Vec::new(),
             dependents: Vec::new(),
             ancestors: StepSet::default(),
             condition,
@@ -247,13 +211,15 @@ impl Check<'_> {
 
     fn call(&mut self, base: &str, definition: &StepDefinition) -> Option<Call> {
         let timeout = self.timeout(&format!("{base}/timeout_ms"), definition.timeout_ms);
-        let Some(worker) = &definition.worker else {
-            let message = "a step of kind `worker` names its worker";
-            self.report(format!("{base}/worker"), "step.missing_worker", message);
-            return None;
-        };
         let endpoint = definition.endpoint.as_deref();
-        let primary = self.target(&format!("{base}/worker"), worker, endpoint, timeout);
+        let primary = match &definition.worker {
+            Some(name) => self.target(&format!("{base}/worker"), name, endpoint, timeout),
+            None => {
+                let message = "a step of kind `worker` names its worker";
+                self.report(format!("{base}/worker"), "step.missing_worker", message);
+                None
+            }
+        };
         // A step's endpoint is its first worker's; the fallback has its own default.
         let fallback = match &definition.fallback_worker {
             None => None,
@@ -286,13 +252,14 @@ impl Check<'_> {
             let message = format!("endpoint `{endpoint}` does not begin with `/`");
             self.report(pointer, "worker.malformed_endpoint", message);
         }
-        let registered = format!("/workers/{name}/timeout_ms");
+        let registered = format!("{}/timeout_ms", registered(name));
         let worker_timeout = self.timeout(&registered, worker.timeout_ms);
+        let defaults = self.defaults(name, worker);
         Some(Target {
             worker: name.to_owned(),
             address: address?,
             endpoint: endpoint.to_owned(),
-            defaults: self.defaults(name, worker),
+            defaults,
             estimated_cost: worker.estimated_cost,
             expected: worker.avg_response_time_ms.map(Millis::new),
             timeout: timeout.or(worker_timeout),
@@ -320,7 +287,7 @@ impl Check<'_> {
             Some(Value::Object(defaults)) => defaults.clone(),
             None | Some(Value::Null) => Map::new(),
             Some(_) => {
-                let pointer = format!("/workers/{name}/default_config");
+                let pointer = format!("{}/default_config", registered(name));
                 self.report(pointer, "worker.malformed_config", "default_config is an object");
                 Map::new()
             }
@@ -337,10 +304,15 @@ impl Check<'_> {
     }
 
     fn retry(&mut self, base: &str, definition: &StepDefinition) -> RetryPolicy {
-        let worker = definition.worker.as_ref().and_then(|name| self.definition.workers.get(name));
-        let worker_retries = worker.and_then(|worker| worker.max_retries);
+        let own = definition.retry.as_ref().and_then(|retry| retry.max_retries);
+        let name = definition.worker.as_ref().filter(|_| own.is_none());
+        let worker_retries = name.and_then(|name| self.definition.workers.get(name)?.max_retries);
         RetryPolicy::compile(definition.retry.as_ref(), worker_retries, &mut |field, code, text| {
-            self.report(format!("{base}/retry/{field}"), code, text);
+            let at = match name {
+                Some(name) if field == "max_retries" => registered(name),
+                _ => format!("{base}/retry"),
+            };
+            self.report(format!("{at}/{field}"), code, text);
         })
     }
 

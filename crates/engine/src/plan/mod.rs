@@ -4,6 +4,7 @@
 //! together, each violation with a JSON pointer to the field; what it returns needs no further
 //! checks: names are unique, dependencies exist and form no cycle, expressions are compiled.
 
+mod assemble;
 mod compile;
 pub mod definition;
 mod graph;
@@ -82,8 +83,11 @@ pub struct Step {
     pub order: i64,
     /// What doing the step means.
     pub kind: Kind,
-    /// Steps that must be settled first.
+    /// Steps that must be settled first: those that it requires and, where the template allows no
+    /// parallelism, the one before it.
     pub dependencies: Vec<StepIndex>,
+    /// Steps that the template names as its dependencies: one that fails takes this one along.
+    pub required: Vec<StepIndex>,
     /// Steps that wait for this one.
     pub dependents: Vec<StepIndex>,
     /// All steps that this one depends on, directly or through others: what it can see.
@@ -104,7 +108,7 @@ pub struct Step {
 #[derive(Debug)]
 pub enum Kind {
     /// One HTTP call of a worker.
-    Worker(Call),
+    Worker(Box<Call>),
     /// A mapping only: no call, no cost.
     Transform,
 }

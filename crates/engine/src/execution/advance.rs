@@ -209,13 +209,12 @@ impl Deciding<'_> {
         let planned = plan.step(index);
         let step = self.state.step(index);
         let reserved = step.attempt.as_ref().map(|a| a.reserved).unwrap_or_default();
-        // Without a word from the worker nobody knows whether the work was done and paid for:
-        // the reservation counts as spent, never as free.
-        let answered = matches!(fault.kind, FaultKind::Http(_) | FaultKind::Output);
-        let spent = cost.unwrap_or(if answered { MicroUsd::ZERO } else { reserved });
-        let retry_at = self.retry_at(index, &fault);
+        let spent = cost.unwrap_or(if fault.is_free() { MicroUsd::ZERO } else { reserved });
+        let retry_at = self.retry_at(index, fence, &fault);
         let has_fallback = matches!(&planned.kind, Kind::Worker(call) if call.fallback.is_some());
-        let falls_back = retry_at.is_none() && has_fallback && !step.fallback;
+        // The fallback shares the step's deadline: when that has passed it is not asked.
+        let over = fault.kind == FaultKind::Limit;
+        let falls_back = retry_at.is_none() && has_fallback && !step.fallback && !over;
         self.emit(Event::AttemptFailed {
             step: planned.name.clone(),
             fence,
@@ -233,7 +232,7 @@ impl Deciding<'_> {
 
     /// When the step is tried again after `fault`; `None` when it is not: the fault will not
     /// pass, the retries are used up, or the next attempt could not begin within the deadlines.
-    fn retry_at(&self, index: StepIndex, fault: &Fault) -> Option<Timestamp> {
+    fn retry_at(&self, index: StepIndex, fence: Fence, fault: &Fault) -> Option<Timestamp> {
         let policy = &self.state.plan.step(index).retry;
         let step = self.state.step(index);
         let terms = &self.state.started.terms;
@@ -245,7 +244,7 @@ impl Deciding<'_> {
             // Nobody was asked too often: the next driver goes on at once.
             FaultKind::Lost => Millis::ZERO,
             _ => {
-                let entropy = mix(self.context.entropy, self.state.fence);
+                let entropy = mix(self.context.entropy, fence);
                 policy.delay(step.attempts_of_target, entropy, fault.retry_after)
             }
         };

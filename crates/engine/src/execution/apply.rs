@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::state::Writes;
 use super::{
-    Attempt, Event, Fault, FaultKind, Payload, SkipReason, Started, State, Status, StepState,
-    StepStatus,
+    Attempt, Event, Fault, Payload, SkipReason, Started, State, Status, StepState, StepStatus,
 };
 use crate::expr::Scope;
 use crate::ids::Fence;
@@ -56,15 +55,8 @@ impl State {
         }
         match event {
             Event::Started(_) => Err(illegal("started", "the execution has started already")),
-            Event::AttemptStarted { step, generation, attempt, .. } => {
-                let index = self.index("attempt_started", step)?;
-                let known = self.step(index);
-                if known.status.is_settled() || known.attempt.is_some() {
-                    return Err(illegal("attempt_started", format!("`{step}` is not free")));
-                }
-                if *generation != known.generation || *attempt != known.attempts + 1 {
-                    return Err(illegal("attempt_started", format!("`{step}` is elsewhere")));
-                }
+            Event::AttemptStarted { step, .. } => {
+                let index = self.free("attempt_started", step)?;
                 self.attempt_started(index, event)
             }
             Event::AttemptFailed {
@@ -79,32 +71,36 @@ impl State {
             } => {
                 let index = self.index("attempt_failed", step)?;
                 self.end_attempt("attempt_failed", index, *fence, *cost, *estimated)?;
-                if matches!(fault.kind, FaultKind::Lost | FaultKind::Timeout) {
+                if fault.is_unanswered() {
                     self.unknown.insert(*fence, (index, *cost));
                 }
                 self.attempt_failed(index, fault, *retry_at, *fallback);
                 Ok(())
             }
             Event::StepSucceeded { step, fence, at, output, cost, estimated } => {
-                let index = self.index("step_succeeded", step)?;
-                if let Some(fence) = fence {
-                    self.end_attempt("step_succeeded", index, *fence, *cost, *estimated)?;
-                }
+                let index = match fence {
+                    None => self.free("step_succeeded", step)?,
+                    Some(fence) => {
+                        let index = self.index("step_succeeded", step)?;
+                        self.end_attempt("step_succeeded", index, *fence, *cost, *estimated)?;
+                        index
+                    }
+                };
                 self.succeeded(index, *at, output)
             }
             Event::StepReused { step, at, output, from } => {
-                let index = self.index("step_reused", step)?;
+                let index = self.free("step_reused", step)?;
                 self.steps[index.position()].reused_from = Some(from.clone());
                 self.succeeded(index, *at, output)
             }
             Event::StepFailed { step, at, fault } => {
-                let index = self.index("step_failed", step)?;
+                let index = self.free("step_failed", step)?;
                 self.steps[index.position()].fault = Some(fault.clone());
                 self.settle(index, *at, StepStatus::Failed);
                 Ok(())
             }
             Event::StepSkipped { step, at, reason } => {
-                let index = self.index("step_skipped", step)?;
+                let index = self.free("step_skipped", step)?;
                 if let SkipReason::Failed { fault } = reason {
                     self.steps[index.position()].fault = Some(fault.clone());
                 }
@@ -131,14 +127,46 @@ impl State {
         found.ok_or_else(|| illegal(event, format!("the plan has no step `{step}`")))
     }
 
+    /// A step that something may happen to: its dependencies are settled, it is not, and no attempt
+    /// is in flight.
+    fn free(&self, event: &'static str, step: &str) -> Result<StepIndex, IllegalEvent> {
+        let index = self.index(event, step)?;
+        let known = self.step(index);
+        if known.status.is_settled() {
+            return Err(illegal(event, format!("`{step}` is settled")));
+        }
+        if known.attempt.is_some() {
+            return Err(illegal(event, format!("an attempt of `{step}` is in flight")));
+        }
+        if known.waits_for > 0 {
+            return Err(illegal(event, format!("`{step}` waits for others")));
+        }
+        Ok(index)
+    }
+
     fn attempt_started(&mut self, index: StepIndex, event: &Event) -> Result<(), IllegalEvent> {
-        let Event::AttemptStarted { attempt, fence, at, deadline_at, reserved, fallback, .. } =
-            event
+        let Event::AttemptStarted {
+            generation,
+            attempt,
+            fence,
+            at,
+            deadline_at,
+            reserved,
+            fallback,
+            ..
+        } = event
         else {
             return Err(illegal("attempt_started", "not an attempt"));
         };
+        let known = self.step(index);
+        if *generation != known.generation || *attempt != known.attempts + 1 {
+            return Err(illegal("attempt_started", "the step is at another attempt"));
+        }
         if *fence <= self.fence {
             return Err(illegal("attempt_started", format!("fence {fence} was given out before")));
+        }
+        if self.plan.step(index).target(*fallback).is_none() {
+            return Err(illegal("attempt_started", "there is nobody to ask"));
         }
         let order = self.plan.step(index).order;
         let total = self.plan.step(index).retry.total_deadline;

@@ -58,6 +58,32 @@ impl Fault {
         Self { code: code.to_owned(), message, kind, retryable: None, retry_after: None }
     }
 
+    /// Whether an attempt that failed so and names no cost has cost nothing: the worker answered,
+    /// or was never asked. Without a word from the worker nobody knows whether the work was done
+    /// and paid for.
+    pub(crate) fn is_free(&self) -> bool {
+        match self.kind {
+            FaultKind::Http(_) | FaultKind::Output | FaultKind::Refused => true,
+            FaultKind::Network
+            | FaultKind::Timeout
+            | FaultKind::Lost
+            | FaultKind::Expression
+            | FaultKind::Limit => false,
+        }
+    }
+
+    /// Whether the answer may still come: the attempt was given up, not answered.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match self.kind {
+            FaultKind::Timeout | FaultKind::Lost | FaultKind::Limit => true,
+            FaultKind::Http(_)
+            | FaultKind::Network
+            | FaultKind::Output
+            | FaultKind::Refused
+            | FaultKind::Expression => false,
+        }
+    }
+
     /// Whether another attempt may succeed where this one did not.
     pub(crate) fn may_pass(&self, policy: &RetryPolicy) -> bool {
         match (self.retryable, self.kind) {

@@ -18,7 +18,7 @@ mod view;
 mod why;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use advance::{Context, Input, Outcome, Rejection, decide, reuse, start};
 pub use apply::{IllegalEvent, ReplayError};

@@ -37,7 +37,7 @@ impl Deciding<'_> {
         }
         if self.state.unsettled == 0 {
             self.end();
-        } else if self.state.in_flight.is_empty() && self.state.retrying.is_empty() {
+        } else if self.state.in_flight.is_empty() {
             self.end_if_unaffordable();
         }
     }
@@ -85,7 +85,7 @@ impl Deciding<'_> {
     /// for that reason; one that was left out for any other reason counts as done.
     fn reason_to_skip(&self, index: StepIndex, planned: &Step) -> Option<SkipReason> {
         debug_assert_eq!(self.state.step(index).waits_for, 0);
-        for dependency in &planned.dependencies {
+        for dependency in &planned.required {
             let state = self.state.step(*dependency);
             let failed = state.status == StepStatus::Failed;
             if failed || matches!(state.skipped, Some(SkipReason::Dependency { .. })) {
@@ -152,13 +152,18 @@ impl Deciding<'_> {
     fn has_place(&self, index: StepIndex) -> bool {
         let started = self.events_started();
         let retries = self.state.step(index).status == StepStatus::Retrying;
-        let parallelism = self.state.started.terms.parallelism as usize;
-        let may_begin = retries || self.state.in_progress() < parallelism;
+        let may_begin = retries || self.state.may_begin();
         started < self.context.slots as usize && may_begin
     }
 
-    /// With nothing in flight, a step that the budget cannot pay for will never start.
+    /// With nothing in flight and no retry to come, what the budget cannot pay for now it never
+    /// can. A step that only lacks a slot or time starts under the next driver.
     fn end_if_unaffordable(&mut self) {
+        let now = self.context.now;
+        let retry_to_come = self.state.retrying.last().is_some_and(|(at, _)| *at > now);
+        if retry_to_come || self.state.has_startable(now) {
+            return;
+        }
         let Some(index) = self.candidates().into_iter().find(|index| {
             let planned = self.state.plan.step(*index);
             !self.state.can_afford(planned.reservation(self.state.step(*index).fallback))

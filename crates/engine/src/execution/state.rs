@@ -276,9 +276,11 @@ impl State {
         self.in_flight.iter().map(|(fence, step)| (*fence, *step))
     }
 
-    /// Steps that take up a place: in flight, or between two attempts.
-    pub(super) fn in_progress(&self) -> usize {
-        self.in_flight.len() + self.retrying.len()
+    /// Whether the terms leave a place for one more step besides those that are in flight or
+    /// between two attempts. One step may always be in progress.
+    pub(super) fn may_begin(&self) -> bool {
+        let places = self.started.terms.parallelism.max(1) as usize;
+        self.in_flight.len() + self.retrying.len() < places
     }
 
     /// The next moment at which time alone changes something; `None` when it never does.
@@ -297,7 +299,7 @@ impl State {
         if self.status.is_final() {
             return false;
         }
-        let may_begin = self.in_progress() < self.started.terms.parallelism as usize;
+        let may_begin = self.may_begin();
         let due = self.retrying.iter().take_while(|(at, _)| *at <= now).map(|(_, index)| *index);
         let ready = self.ready.iter().map(|(_, index)| *index).filter(|_| may_begin);
         due.chain(ready).any(|index| {

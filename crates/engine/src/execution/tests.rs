@@ -1,1 +1,16 @@
-//! Stories of executions.
+//! Stories of executions. Each is told through [`story::Story`], which replays the journal after
+//! every decision and compares: no story passes whose journal would come to something else.
+
+mod budget;
+mod damaged;
+mod effects;
+mod failure;
+mod late;
+mod limits;
+mod readiness;
+mod retries;
+mod reuse;
+pub(crate) mod story;
+mod summary;
+mod view;
+mod why;

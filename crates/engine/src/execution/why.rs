@@ -82,8 +82,7 @@ impl State {
     }
 
     fn holds_back(&self, reservation: crate::money::MicroUsd, status: StepStatus) -> Blocker {
-        let parallelism = self.started.terms.parallelism as usize;
-        if status == StepStatus::Ready && self.in_progress() >= parallelism {
+        if status == StepStatus::Ready && !self.may_begin() {
             Blocker::Parallelism
         } else if !self.can_afford(reservation) {
             Blocker::Budget

@@ -13,6 +13,8 @@ pub use names::Ns;
 pub const DEPTH_MAX: usize = 64;
 /// Elements and attributes beyond this number are not read.
 pub const NODES_MAX: usize = 100_000;
+/// Attributes of one element beyond this number are not read.
+pub const ATTRIBUTES_MAX: usize = 64;
 
 /// A document that was read as far as it goes.
 #[derive(Debug)]

@@ -131,6 +131,51 @@ fn a_published_library_finds_the_same_items_titles_links_and_dates() {
     println!("{compared} items compared, {ours_alone} with a date that we alone read");
 }
 
+#[test]
+fn no_damage_to_a_document_brings_the_reader_down() {
+    const DAMAGES_PER_DOCUMENT: usize = 200;
+    let Some(paths) = documents() else { return };
+    let url = Url::parse("https://feeds.example.com/feed.xml").expect("a constant URL");
+    // A linear congruential generator (Knuth's MMIX): the same damages each time.
+    let mut state: u64 = 2026;
+    let mut next = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    const SPLINTERS: [&[u8]; 12] = [
+        b"<",
+        b">",
+        b"&",
+        b"&#x",
+        b"]]>",
+        b"<![CDATA[",
+        b"<!--",
+        b"</item>",
+        b"\"",
+        b"\xff",
+        b"\0",
+        b"\xe2\x80",
+    ];
+    let mut damaged = 0;
+    for path in &paths {
+        let whole = std::fs::read(path).expect("a listed file can be read");
+        let whole = &whole[..whole.len().min(6_000)];
+        for _ in 0..DAMAGES_PER_DOCUMENT {
+            let mut bytes = whole[..1 + next(whole.len())].to_vec();
+            for _ in 0..1 + next(4) {
+                let at = next(bytes.len());
+                bytes.splice(at..at, SPLINTERS[next(SPLINTERS.len())].iter().copied());
+            }
+            if let Ok(feed) = feed::read(&bytes, None, &url) {
+                assert!(feed.items.iter().all(|item| !item.title.is_empty()), "{}", name(path));
+            }
+            damaged += 1;
+        }
+    }
+    println!("{damaged} damaged documents read");
+}
+
 /// Letters and digits alone, markup and references taken out: what both readers must agree on.
 fn letters(text: &str) -> String {
     let plain = feed_fetcher::text::one_line(text);

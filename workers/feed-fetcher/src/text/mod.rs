@@ -46,11 +46,9 @@ pub fn clip(text: &str, chars_max: usize) -> String {
 }
 
 fn looks_like_html(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let tag = bytes.windows(2).enumerate().any(|(at, pair)| {
-        pair[0] == b'<'
-            && (pair[1].is_ascii_alphabetic() || pair[1] == b'/' || pair[1] == b'!')
-            && bytes[at..].contains(&b'>')
+    let last_end = text.rfind('>').unwrap_or(0);
+    let tag = text.as_bytes()[..last_end].windows(2).any(|pair| {
+        pair[0] == b'<' && (pair[1].is_ascii_alphabetic() || matches!(pair[1], b'/' | b'!'))
     });
     tag || text.match_indices('&').any(|(at, _)| reference(&text[at..]).is_some())
 }
@@ -83,10 +81,15 @@ impl Writer {
 
 fn strip(html: &str) -> String {
     let mut writer = Writer { out: String::with_capacity(html.len()), ..Writer::default() };
+    // Behind the last `>` nothing can be a tag: without this, a text of opening brackets alone
+    // would be searched to its end again and again.
+    let tags_end = html.rfind('>').map_or(0, |end| end + 1);
     let mut rest = html;
     while let Some(c) = rest.chars().next() {
         let length = match c {
-            '<' => markup(rest, &mut writer),
+            '<' if rest.starts_with("<!--") || html.len() - rest.len() < tags_end => {
+                markup(rest, &mut writer)
+            }
             '&' => reference(rest).map(|(decoded, length)| {
                 writer.push(decoded);
                 length
@@ -180,7 +183,7 @@ fn tag_end(rest: &str) -> Option<usize> {
     rest.find('>').map(|end| end + 1)
 }
 
-/// Behind the closing tag of `name`; without one, behind the opening tag.
+/// Behind the closing tag of `name`. Without one it swallows the rest, as in a browser.
 fn closing(rest: &str, name: &str, tag_end: usize) -> usize {
     let mut from = tag_end;
     while let Some(at) = rest[from..].find("</") {
@@ -191,7 +194,7 @@ fn closing(rest: &str, name: &str, tag_end: usize) -> usize {
         }
         from = start;
     }
-    tag_end
+    rest.len()
 }
 
 /// The character that `&…;` at the start of `rest` stands for, and its length. The semicolon may be
@@ -241,8 +244,8 @@ mod tests {
     fn scripts_styles_and_comments_say_nothing() {
         assert_eq!(blocks("a<script>if (a<b) {}</script>b"), "ab");
         assert_eq!(blocks("a<STYLE>p{}</STYLE >b<!-- > -->c<!DOCTYPE x>d"), "abcd");
-        assert_eq!(blocks("a<script>never closed"), "anever closed");
-        assert_eq!(blocks("a<!-- never closed"), "a");
+        assert_eq!(blocks("a<script>never closed"), "a");
+        assert_eq!(blocks("<p>a<!-- never closed"), "a");
     }
 
     #[test]
@@ -285,6 +288,20 @@ mod tests {
         assert_eq!(clip("a incomprehensibilities", 12), "a incomprehe…");
         assert_eq!(clip("ééééééééé", 4), "éééé…");
         assert_eq!(clip("abc", 0), "…");
+    }
+
+    #[test]
+    fn hostile_texts_are_read_in_one_pass() {
+        const BYTES: usize = 512 * 1024;
+        for splinter in
+            ["<", "<!", "<!>", "<a", "<a ", "<a \"", "</", "<script>", "<!--", "&", "&#1", "&amp"]
+        {
+            let html = splinter.repeat(BYTES / splinter.len());
+            blocks(&html);
+            title(&html);
+            blocks(&format!("{html}>"));
+            title(&format!("<p>{html}</p>"));
+        }
     }
 
     #[test]

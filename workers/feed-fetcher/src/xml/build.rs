@@ -4,7 +4,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::names::Ns;
-use super::{DEPTH_MAX, Document, Element, NODES_MAX, Node};
+use super::{ATTRIBUTES_MAX, DEPTH_MAX, Document, Element, NODES_MAX, Node};
 
 /// The tree of a document; `None` when it has no element at all.
 pub fn parse(text: &str) -> Option<Document> {
@@ -27,6 +27,9 @@ pub fn parse(text: &str) -> Option<Document> {
     };
     builder.finish(sound)
 }
+
+/// Namespaces known at one place; each element looks through them.
+const PREFIXES_MAX: usize = 256;
 
 /// An element that is still open.
 struct Frame {
@@ -107,20 +110,25 @@ impl Builder {
     /// Reads the attributes, and notes the namespaces that they declare.
     fn attributes(&mut self, start: &BytesStart<'_>) -> Vec<(String, String)> {
         let mut attributes = Vec::new();
-        for attribute in start.html_attributes().with_checks(false).flatten() {
+        let mut written = start.html_attributes();
+        for attribute in written.with_checks(false).flatten().take(ATTRIBUTES_MAX) {
             let key: &str = attribute.key.as_ref();
             let raw: &str = &attribute.value;
             let value = quick_xml::escape::unescape(raw)
                 .map_or_else(|_| raw.replace("&amp;", "&"), std::borrow::Cow::into_owned);
             match key.strip_prefix("xmlns") {
-                Some("") => self.prefixes.push((String::new(), Ns::of_address(&value))),
-                Some(rest) if rest.starts_with(':') => {
-                    self.prefixes.push((rest[1..].to_owned(), Ns::of_address(&value)));
-                }
+                Some("") => self.declare("", &value),
+                Some(rest) if rest.starts_with(':') => self.declare(&rest[1..], &value),
                 _ => attributes.push((key.to_ascii_lowercase(), value)),
             }
         }
         attributes
+    }
+
+    fn declare(&mut self, prefix: &str, address: &str) {
+        if self.prefixes.len() < PREFIXES_MAX {
+            self.prefixes.push((prefix.to_owned(), Ns::of_address(address)));
+        }
     }
 
     fn namespace(&self, prefix: &str) -> Ns {
@@ -266,6 +274,22 @@ mod tests {
         let document = parse(&wide).unwrap();
         assert!(!document.complete);
         assert!(document.root.children.len() <= NODES_MAX);
+    }
+
+    #[test]
+    fn hostile_documents_are_read_in_bounded_time() {
+        const BYTES: usize = 512 * 1024;
+        for splinter in
+            ["<a>", "</a>", "<a", "<a/>", "<a b='", "<![CDATA[", "&", "<!--", "<!", "<?", "x<"]
+        {
+            parse(&splinter.repeat(BYTES / splinter.len()));
+            parse(&format!("<a>{}</a>", splinter.repeat(BYTES / splinter.len())));
+        }
+        let declarations: String =
+            (0..50_000).map(|n| format!(" xmlns:p{n}='http://x.org/'")).collect();
+        parse(&format!("<a{declarations}>{}</a>", "<q:b/>".repeat(100_000)));
+        let attributes: String = (0..100_000).map(|n| format!(" a{n}=''")).collect();
+        assert_eq!(root(&format!("<a{attributes}/>")).attributes.len(), ATTRIBUTES_MAX);
     }
 
     #[test]

@@ -1,0 +1,177 @@
+//! Golden files lock the journal's format: what any version ever wrote replays to what it came to
+//! then. `golden/<scenario>.<n>.ndjson` is a journal, one record a line;
+//! `golden/<scenario>.<n>.outcome.json` is what it came to.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p engine --test golden` adds a file for each scenario that this
+//! build writes differently. Files that are there are never written again: old journals stay.
+
+mod scenario;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::execution::{Event, Optimization, State};
+use engine::plan::Plan;
+use engine::time::Timestamp;
+use scenario::Scenario;
+use serde_json::{Value, json};
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// The files of a scenario, oldest first.
+fn versions(name: &str) -> Vec<PathBuf> {
+    let numbered = (1..).map(|n| directory().join(format!("{name}.{n}.ndjson")));
+    numbered.take_while(|path| path.exists()).collect()
+}
+
+fn journals() -> Vec<PathBuf> {
+    let files = fs::read_dir(directory()).expect("there are golden files");
+    let paths = files.map(|file| file.expect("a golden file can be listed").path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|ext| ext == "ndjson")).collect();
+    paths.sort();
+    paths
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn written(scenario: &Scenario) -> String {
+    let line = |record: &Vec<Event>| serde_json::to_string(record).expect("events are written");
+    scenario.records.iter().map(|record| line(record) + "\n").collect()
+}
+
+fn events(journal: &str) -> Vec<Event> {
+    let record = |line: &str| -> Vec<Event> {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))
+    };
+    journal.lines().flat_map(record).collect()
+}
+
+/// All that a journal comes to, as far as anybody outside the engine can tell.
+fn outcome(journal: &str) -> Value {
+    let state =
+        State::replay(events(journal), |started| Plan::compile(&started.definition).map(Arc::new));
+    let state = state.unwrap_or_else(|error| panic!("{error:?}"));
+    let steps: Vec<Value> = state
+        .plan
+        .steps
+        .iter()
+        .zip(&state.steps)
+        .map(|(planned, step)| {
+            json!({
+                "name": planned.name, "status": step.status, "attempts": step.attempts,
+                "cost": step.cost, "cost_estimated": step.cost_estimated, "fallback": step.fallback,
+                "output": step.output, "fault": step.fault, "skipped": step.skipped,
+                "started_at": step.started_at, "finished_at": step.finished_at,
+                "reused_from": step.reused_from,
+            })
+        })
+        .collect();
+    let summary = state.summary(Timestamp::from_millis(0));
+    let words: Vec<&str> = summary.optimizations.into_iter().map(Optimization::as_str).collect();
+    json!({
+        "status": state.status, "fault": state.fault, "spent": state.spent,
+        "cost_estimated": state.cost_estimated, "finished_at": state.finished_at,
+        "duration_ms": summary.duration, "figures": summary.figures, "optimizations": words,
+        "cache_hit": state.is_cache_hit(), "result": state.result().ok(), "steps": steps,
+    })
+}
+
+/// A switch of this test alone.
+#[expect(clippy::disallowed_methods, reason = "nothing is configured by it but this test")]
+fn updates() -> bool {
+    std::env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1")
+}
+
+#[test]
+fn this_build_writes_what_its_newest_golden_files_say() {
+    for scenario in scenario::all() {
+        let journal = written(&scenario);
+        let known = versions(scenario.name);
+        if known.last().is_some_and(|path| text(path) == journal) {
+            continue;
+        }
+        assert!(updates(), "`{}` is written differently: see the head of golden.rs", scenario.name);
+        let path = directory().join(format!("{}.{}.ndjson", scenario.name, known.len() + 1));
+        let pretty = serde_json::to_string_pretty(&outcome(&journal)).expect("JSON");
+        fs::write(&path, &journal).expect("the golden directory can be written");
+        fs::write(path.with_extension("outcome.json"), pretty + "\n").expect("so can the outcome");
+    }
+}
+
+#[test]
+fn every_journal_that_was_ever_written_comes_to_what_it_came_to() {
+    let paths = journals();
+    assert!(paths.len() >= 7, "{paths:?}");
+    for path in paths {
+        let recorded: Value = serde_json::from_str(&text(&path.with_extension("outcome.json")))
+            .expect("an outcome is JSON");
+        assert_eq!(outcome(&text(&path)), recorded, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_golden_journal_that_is_read_and_written_is_the_same() {
+    for path in journals() {
+        for line in text(&path).lines() {
+            let record: Vec<Event> = serde_json::from_str(line).expect("a record is read");
+            let again = serde_json::to_value(&record).expect("and written");
+            let before: Value = serde_json::from_str(line).expect("JSON");
+            assert_eq!(again, before, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_golden_files_meet_every_event_every_fault_and_every_reason() {
+    let mut met = BTreeSet::new();
+    for path in journals() {
+        for event in events(&text(&path)) {
+            let event = serde_json::to_value(&event).expect("events are written");
+            met.insert(format!("event {}", event["type"].as_str().unwrap_or_default()));
+            met.insert(format!("why {}", event["reason"]["why"].as_str().unwrap_or_default()));
+            for fault in [&event["fault"], &event["reason"]["fault"]] {
+                let kind = fault["kind"].as_str().map(str::to_owned);
+                let status = fault["kind"].get("http").map(|_| "http".to_owned());
+                met.extend(kind.or(status).map(|kind| format!("fault {kind}")));
+            }
+            for form in event["output"].as_object().into_iter().flat_map(|form| form.keys()) {
+                met.insert(format!("output {form}"));
+            }
+        }
+    }
+    for expected in [
+        "event started",
+        "event attempt_started",
+        "event attempt_failed",
+        "event step_succeeded",
+        "event step_reused",
+        "event step_failed",
+        "event step_skipped",
+        "event late_answer",
+        "event taken_over",
+        "event finished",
+        "why condition",
+        "why failed",
+        "why dependency",
+        "why strategy",
+        "fault http",
+        "fault network",
+        "fault timeout",
+        "fault lost",
+        "fault output",
+        "fault refused",
+        "fault expression",
+        "fault limit",
+        "output v",
+        "output r",
+    ] {
+        assert!(met.contains(expected), "no golden file meets `{expected}`");
+    }
+}

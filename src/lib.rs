@@ -13,6 +13,7 @@ mod driver;
 mod effects;
 mod error;
 mod extract;
+mod fetches;
 mod governor;
 mod health;
 mod journal;

@@ -1,6 +1,7 @@
 //! The loop: perform the machine's actions side by side and bring it their answers.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::time::Duration;
 
 use engine::driver::{Action, Answer, Driver, Ending, Limits, Trouble};
@@ -53,6 +54,7 @@ pub(super) async fn drive(site: &Site, driver: Driver) -> (Ending, State) {
         flights: FuturesUnordered::new(),
         aborts: BTreeMap::new(),
         keep_at: clock::now().plus(KEEP_PLACE_EVERY),
+        pause: Pause::default(),
     };
     let ending = loop {
         round.perform();
@@ -88,6 +90,7 @@ struct Round<'a> {
     flights: Flights<'a>,
     aborts: BTreeMap<Fence, AbortHandle>,
     keep_at: Timestamp,
+    pause: Pause,
 }
 
 impl Round<'_> {
@@ -107,10 +110,9 @@ impl Round<'_> {
                     Some(Answer::Appended(append(site, id, place, events).await))
                 }
                 .boxed_local(),
-                Action::Renew(epoch) => async move {
-                    Some(Answer::Renewed(renew(site, id, epoch).await))
+                Action::Renew(epoch) => {
+                    async move { Some(Answer::Renewed(renew(site, id, epoch).await)) }.boxed_local()
                 }
-                .boxed_local(),
                 Action::Release { epoch, seen, wake_at } => async move {
                     Some(Answer::Released(release(site, id, epoch, seen, wake_at).await))
                 }
@@ -142,26 +144,23 @@ impl Round<'_> {
         let (made, abort) = abortable(made);
         self.aborts.insert(fence, abort);
         // A call that was given up has no answer.
-        async move { made.await.ok().map(|outcome| Answer::Called { fence, outcome }) }.boxed_local()
+        async move { made.await.ok().map(|outcome| Answer::Called { fence, outcome }) }
+            .boxed_local()
     }
 
     /// Waits for an answer or for the machine's next moment; takes all answers that are there.
     async fn wait(&mut self) {
-        let now = clock::now();
-        let wake_at = self.driver.wake_at(now).map_or(self.keep_at, |at| at.min(self.keep_at));
-        let pause = Duration::from_millis(wake_at.since(now).get().max(1));
-        let first = {
-            let answer = self.flights.next();
-            let pause = Delay::from(pause);
-            match select(answer, Box::pin(pause)).await {
-                Either::Left((Some(answer), _)) => answer,
-                // Nothing is in flight: only time can change something.
-                Either::Left((None, pause)) => {
-                    pause.await;
-                    None
-                }
-                Either::Right(((), _)) => None,
+        let wake_at = self.driver.wake_at(clock::now());
+        let wake_at = wake_at.map_or(self.keep_at, |at| at.min(self.keep_at));
+        let pause = self.pause.until(wake_at);
+        let first = match select(self.flights.next(), pause).await {
+            Either::Left((Some(answer), _)) => answer,
+            // Nothing is in flight: only time can change something.
+            Either::Left((None, pause)) => {
+                pause.await;
+                None
             }
+            Either::Right(((), _)) => None,
         };
         self.take(first);
         while let Some(Some(answer)) = self.flights.next().now_or_never() {
@@ -175,6 +174,23 @@ impl Round<'_> {
             self.aborts.remove(fence);
         }
         self.driver.answered(clock::now(), clock::entropy(), answer);
+    }
+}
+
+/// A timer that is set anew only when it would ring too late: ringing too early costs a look, and
+/// setting one costs more.
+#[derive(Default)]
+struct Pause(Option<(Timestamp, Pin<Box<Delay>>)>);
+
+impl Pause {
+    fn until(&mut self, at: Timestamp) -> &mut Pin<Box<Delay>> {
+        let now = clock::now();
+        let set = self.0.take().filter(|(rings_at, _)| (now < *rings_at) && (*rings_at <= at));
+        let (_, delay) = self.0.insert(set.unwrap_or_else(|| {
+            let length = Duration::from_millis(at.since(now).get().max(1));
+            (at, Box::pin(Delay::from(length)))
+        }));
+        delay
     }
 }
 
@@ -214,11 +230,7 @@ pub(super) async fn encode(
     replay::record(events).map_err(|error| error.to_string())
 }
 
-async fn renew(
-    site: &Site,
-    id: &ExecutionId,
-    epoch: Epoch,
-) -> Result<Vec<InboxEntry>, Trouble> {
+async fn renew(site: &Site, id: &ExecutionId, epoch: Epoch) -> Result<Vec<InboxEntry>, Trouble> {
     ask(site, id, &ShardRequest::Renew { id: id.clone(), epoch }, None).await
 }
 
@@ -255,9 +267,12 @@ async fn ask(
 }
 
 fn trouble(id: &ExecutionId, error: &str) {
-    log::write(Level::Warn, json!({
-        "event": "driver.journal_trouble", "execution.id": id.as_str(), "error": error,
-    }));
+    log::write(
+        Level::Warn,
+        json!({
+            "event": "driver.journal_trouble", "execution.id": id.as_str(), "error": error,
+        }),
+    );
 }
 
 fn note(id: &ExecutionId, ending: Ending, state: &State) {
@@ -268,14 +283,17 @@ fn note(id: &ExecutionId, ending: Ending, state: &State) {
     };
     let fault = state.fault.as_ref().map(|fault| fault.code.as_str());
     let duration = state.finished_at.unwrap_or(clock::now()).since(state.started.at);
-    log::write(Level::Info, json!({
-        "event": event,
-        "execution.id": id.as_str(),
-        "account": state.started.account,
-        "template": state.plan.name,
-        "status": state.status.as_str(),
-        "code": fault,
-        "duration_ms": duration.get(),
-        "cost_micro_usd": state.spent.as_micros(),
-    }));
+    log::write(
+        Level::Info,
+        json!({
+            "event": event,
+            "execution.id": id.as_str(),
+            "account": state.started.account,
+            "template": state.plan.name,
+            "status": state.status.as_str(),
+            "code": fault,
+            "duration_ms": duration.get(),
+            "cost_micro_usd": state.spent.as_micros(),
+        }),
+    );
 }

@@ -47,9 +47,12 @@ pub async fn sweep(site: &Site) {
         let visits = slice.iter().map(|shard| visit(site, ShardId(*shard)));
         for (shard, visited) in slice.iter().zip(join_all(visits).await) {
             if let Err(error) = visited {
-                log::write(Level::Error, json!({
-                    "event": "journal.sweep_failed", "shard": shard, "error": error.to_string(),
-                }));
+                log::write(
+                    Level::Error,
+                    json!({
+                        "event": "journal.sweep_failed", "shard": shard, "error": error.to_string(),
+                    }),
+                );
             }
         }
     }

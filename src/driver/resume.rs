@@ -64,11 +64,14 @@ pub async fn resume(site: &Site, id: &ExecutionId, lifetime: Millis) -> Option<E
         Ok(None) => None,
         Err(error) => {
             // The lease runs out and the shard asks again: nothing is lost, and the log says why.
-            log::write(Level::Error, json!({
-                "event": "execution.resume_failed",
-                "execution.id": id.as_str(),
-                "error": error.to_string(),
-            }));
+            log::write(
+                Level::Error,
+                json!({
+                    "event": "execution.resume_failed",
+                    "execution.id": id.as_str(),
+                    "error": error.to_string(),
+                }),
+            );
             None
         }
     }

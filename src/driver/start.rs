@@ -19,9 +19,9 @@ use serde_json::Value;
 use sha2::Sha256;
 use worker::{Context, Delay};
 
+use super::Site;
 use super::drive::{drive, encode, leave};
 use super::read::{ReadError, outcome_of, wait_for_end};
-use super::Site;
 use crate::journal::client::{self, JournalError};
 use crate::{cache, clock, governor};
 
@@ -133,9 +133,7 @@ pub async fn record_cache_hit(
     let first = First { id: &id, account: &start.account, at, idempotency, after: After::Ended };
     match write(site, first, events).await? {
         Reply::Started { .. } => Ok(Begun::Execution(Box::new(state))),
-        Reply::Existing { id } => {
-            Ok(Begun::Execution(Box::new(outcome_of(site, &id).await?)))
-        }
+        Reply::Existing { id } => Ok(Begun::Execution(Box::new(outcome_of(site, &id).await?))),
         Reply::KeyConflict => Ok(Begun::KeyConflict),
         other => Err(ReadError::Unexpected(format!("{other:?}")).into()),
     }
@@ -276,4 +274,3 @@ async fn follow(
         }
     }
 }
-

@@ -6,13 +6,13 @@ use engine::money::MicroUsd;
 use engine::plan::{Address, Target};
 use engine::time::Millis;
 use serde_json::Value;
-use worker::wasm_bindgen::prelude::wasm_bindgen;
-use worker::wasm_bindgen::{self, JsCast, JsValue};
-use worker::{js_sys, web_sys};
+use worker::wasm_bindgen::JsValue;
+use worker::web_sys;
 
 use crate::bindings::Bindings;
 use crate::clock;
 use crate::config::Config;
+use crate::fetches::{self, Fetches};
 
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -68,23 +68,22 @@ async fn exchange(
                 let message = format!("this deployment binds no service `{name}`");
                 Fault::new(FaultKind::Refused, "worker.binding_missing", message)
             })?;
-            let service: &JsValue = service.as_ref();
-            (service.clone().unchecked_into::<Fetches>(), "https://worker".to_owned())
+            (service.into_rpc::<Fetches>(), "https://worker".to_owned())
         }
-        Address::Url(base) => (js_sys::global().unchecked_into::<Fetches>(), base.clone()),
+        Address::Url(base) => (Fetches::global(), base.clone()),
     };
     let url = format!("{base}{}", request.endpoint);
     if matches!(request.address, Address::Url(_)) {
         check_address(&url, config.local_addresses_allowed)?;
     }
-    let abort = AbortOnDrop::new().map_err(|error| network(request, &error))?;
+    let mut abort = AbortOnDrop::new().map_err(|error| network(request, &error))?;
     let init = init(config, request, body, &abort).map_err(|error| network(request, &error))?;
     let asked = web_sys::Request::new_with_str_and_init(&url, &init)
         .map_err(|error| network(request, &error))?;
-    let promise = fetches.fetch(&asked).map_err(|error| network(request, &error))?;
-    let response = js_sys::futures::JsFuture::from(promise).await;
-    let response = response.map_err(|error| network(request, &error))?;
-    read(response.unchecked_into(), request).await
+    let response = fetches.send(&asked).await.map_err(|error| network(request, &error))?;
+    let answer = read(response, request).await;
+    abort.is_needed = answer.is_err();
+    answer
 }
 
 fn check_address(url: &str, allow_local: bool) -> Result<(), Fault> {
@@ -132,10 +131,9 @@ async fn read(response: web_sys::Response, request: &Request) -> Result<Answer, 
         return Err(too_large(request));
     }
     let status = response.status();
-    let mut response = worker::Response::from(response);
     let text = match length {
-        Some(_) => response.text().await.map_err(|error| broken(request, &error))?,
-        None => read_bounded(&mut response, request).await?,
+        Some(_) => fetches::text(&response).await.map_err(|error| network(request, &error))?,
+        None => read_bounded(&mut worker::Response::from(response), request).await?,
     };
     Ok(Answer { status, cost_usd, retry_after, text })
 }
@@ -170,8 +168,7 @@ fn broken(request: &Request, error: &worker::Error) -> Fault {
 }
 
 fn network(request: &Request, error: &JsValue) -> Fault {
-    let text = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-    let text = text.or_else(|| error.as_string()).unwrap_or_default();
+    let text = fetches::message(error);
     let message =
         format!("step `{}`: worker `{}` cannot be reached: {text}", request.step, request.worker);
     Fault::new(FaultKind::Network, "worker.unreachable", message)
@@ -234,31 +231,28 @@ fn delay(text: &str) -> Option<Millis> {
     Some(asked.min(RETRY_AFTER_MAX))
 }
 
-/// Whatever has `fetch`: the global scope and service bindings alike.
-#[wasm_bindgen]
-extern "C" {
-    type Fetches;
-
-    #[wasm_bindgen(method, catch)]
-    fn fetch(this: &Fetches, request: &web_sys::Request) -> Result<js_sys::Promise, JsValue>;
-}
-
 /// Gives a call up when nobody waits for it any more.
-struct AbortOnDrop(web_sys::AbortController);
+struct AbortOnDrop {
+    controller: web_sys::AbortController,
+    is_needed: bool,
+}
 
 impl AbortOnDrop {
     fn new() -> Result<Self, JsValue> {
-        web_sys::AbortController::new().map(Self)
+        let controller = web_sys::AbortController::new()?;
+        Ok(Self { controller, is_needed: true })
     }
 
     fn signal(&self) -> web_sys::AbortSignal {
-        self.0.signal()
+        self.controller.signal()
     }
 }
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        self.0.abort();
+        if self.is_needed {
+            self.controller.abort();
+        }
     }
 }
 

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 
 use engine::admission::{Admission, Reply, Request};
 use engine::ids::ExecutionId;
-use worker::{DurableObject, Env, Method, RequestInit, Response, State};
+use worker::{DurableObject, Env, Response, State};
 use worker::{durable_object, wasm_bindgen};
 
 use crate::bindings::Bindings;
 use crate::clock;
+use crate::fetches::Fetches;
 
 /// See the module.
 #[durable_object(fetch)]
@@ -52,20 +53,19 @@ pub async fn keep(bindings: &Bindings, account: &str, id: &ExecutionId) -> Resul
 }
 
 /// Gives a place back.
-pub async fn leave(bindings: &Bindings, account: &str, id: &ExecutionId) -> Result<(), Unreachable> {
+pub async fn leave(
+    bindings: &Bindings,
+    account: &str,
+    id: &ExecutionId,
+) -> Result<(), Unreachable> {
     ask(bindings, account, &Request::Leave { id: id.clone() }).await.map(drop)
 }
 
 async fn ask(bindings: &Bindings, account: &str, request: &Request) -> Result<Reply, Unreachable> {
     let failed = |error: String| Unreachable(error);
     let body = serde_json::to_string(request).map_err(|error| failed(error.to_string()))?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(body.into()));
-    let request = worker::Request::new_with_init("https://governor/", &init)
-        .map_err(|error| failed(error.to_string()))?;
     let stub = bindings.governor(account).map_err(|error| failed(error.to_string()))?;
-    let response = stub.fetch_with_request(request).await;
-    let mut response = response.map_err(|error| failed(error.to_string()))?;
-    let text = response.text().await.map_err(|error| failed(error.to_string()))?;
+    let answer = stub.into_rpc::<Fetches>().post("https://governor/", &body).await;
+    let (_, text) = answer.map_err(failed)?;
     serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
 }

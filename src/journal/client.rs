@@ -2,9 +2,9 @@
 
 use engine::ids::{ExecutionId, ShardId};
 use engine::shard::{PROTOCOL, Reply, Request, decode, encode};
-use worker::{Method, RequestInit};
 
 use crate::bindings::{Bindings, Missing};
+use crate::fetches::Fetches;
 
 /// Why a journal gave no answer. What was asked may have been done.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +25,6 @@ pub enum JournalError {
     },
 }
 
-impl From<worker::Error> for JournalError {
-    fn from(error: worker::Error) -> Self {
-        Self::Unreachable(error.to_string())
-    }
-}
-
 /// Asks the journal of `id`; `record` travels beside a start or an append.
 pub async fn ask(
     bindings: &Bindings,
@@ -48,12 +42,11 @@ pub async fn ask_shard(
     request: &Request,
     record: Option<&str>,
 ) -> Result<(Reply, Vec<String>), JournalError> {
-    let body = encode(request, record).map_err(|error| worker::Error::from(error.to_string()))?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(body.into()));
-    let request = worker::Request::new_with_init(&format!("https://journal/{PROTOCOL}"), &init)?;
-    let mut response = bindings.journal(shard)?.fetch_with_request(request).await?;
-    let (status, text) = (response.status_code(), response.text().await?);
+    let body = encode(request, record);
+    let body = body.map_err(|error| JournalError::Unreachable(error.to_string()))?;
+    let journal = bindings.journal(shard)?.into_rpc::<Fetches>();
+    let answer = journal.post(&format!("https://journal/{PROTOCOL}"), &body).await;
+    let (status, text) = answer.map_err(JournalError::Unreachable)?;
     let unexpected = || JournalError::Unexpected { status, text: text.chars().take(200).collect() };
     if status != 200 {
         return Err(unexpected());

@@ -163,9 +163,12 @@ async fn hint(bindings: &Bindings, tasks: &Tasks) {
             Err(missing) => Err(missing.to_string()),
         };
         match sent {
-            Ok(()) => log::write(Level::Debug, json!({
-                "event": "execution.hinted", "execution.id": id.as_str(),
-            })),
+            Ok(()) => log::write(
+                Level::Debug,
+                json!({
+                    "event": "execution.hinted", "execution.id": id.as_str(),
+                }),
+            ),
             Err(error) => failed("journal.hint_failed", &error),
         }
     }

@@ -42,10 +42,8 @@ const INSERT_KEY: &str =
 const APPEND: &str = "INSERT OR REPLACE INTO records (id, seq, part, body) VALUES (?, ?, ?, ?)";
 const END: &str = "UPDATE executions SET phase = 'ended', wake_at = NULL, ended = ?, ended_at = ?
     WHERE id = ?";
-const TAKE: &str =
-    "UPDATE executions SET epoch = ?, phase = 'active', wake_at = NULL WHERE id = ?";
-const RELEASE: &str =
-    "UPDATE executions SET phase = ?, wake_at = ?, inbox_seen = ? WHERE id = ?";
+const TAKE: &str = "UPDATE executions SET epoch = ?, phase = 'active', wake_at = NULL WHERE id = ?";
+const RELEASE: &str = "UPDATE executions SET phase = ?, wake_at = ?, inbox_seen = ? WHERE id = ?";
 const POST: &str = "INSERT OR REPLACE INTO inbox (id, n, entry) VALUES (?, ?, ?)";
 const INBOX: &str = "SELECT n, entry FROM inbox WHERE id = ? AND n > ? ORDER BY n";
 const ROW: &str = "SELECT id, account, started_at, epoch, phase, wake_at,
@@ -57,8 +55,7 @@ const OPEN: &str = "SELECT id, account, started_at, epoch, phase, wake_at,
     COALESCE((SELECT MAX(n) FROM inbox AS i WHERE i.id = e.id), 0), inbox_seen
     FROM executions AS e WHERE ended IS NULL";
 const FIRST_RECORD: &str = "SELECT record FROM executions WHERE id = ?";
-const RECORDS: &str =
-    "SELECT seq, body FROM records WHERE id = ? AND seq > ? ORDER BY seq, part";
+const RECORDS: &str = "SELECT seq, body FROM records WHERE id = ? AND seq > ? ORDER BY seq, part";
 const FIRST_PARTS: &str = "SELECT body FROM records WHERE id = ? AND seq = 1 ORDER BY part";
 const KEY: &str = "SELECT id, body_hash, expires_at FROM keys WHERE hash = ?";
 const LAST_ENDED: &str = "SELECT COALESCE(MAX(ended), 0) FROM executions WHERE ended IS NOT NULL";
@@ -104,7 +101,13 @@ impl SqliteStore {
         row.map(|mut row| row.unsigned()).transpose()
     }
 
-    fn write_parts(&self, id: &ExecutionId, seq: Seq, parts: &[&str], from: u64) -> worker::Result<()> {
+    fn write_parts(
+        &self,
+        id: &ExecutionId,
+        seq: Seq,
+        parts: &[&str],
+        from: u64,
+    ) -> worker::Result<()> {
         for (part, body) in (from..).zip(parts) {
             let values = vec![text(id.as_str()), integer(seq.0), integer(part), text(body)];
             self.write(APPEND, values)?;
@@ -146,16 +149,19 @@ impl Store for SqliteStore {
         if let Some(number) = ended {
             self.write(SET_MARK, vec![text(ENDED), integer(number)])?;
         }
-        self.write(INSERT, vec![
-            text(row.id.as_str()),
-            text(&row.account),
-            moment(row.started_at),
-            integer(row.epoch.0),
-            text(phase_text(row.phase)),
-            ended.map_or(Sql::Null, integer),
-            ended.map_or(Sql::Null, |_| moment(row.started_at)),
-            text(first),
-        ])
+        self.write(
+            INSERT,
+            vec![
+                text(row.id.as_str()),
+                text(&row.account),
+                moment(row.started_at),
+                integer(row.epoch.0),
+                text(phase_text(row.phase)),
+                ended.map_or(Sql::Null, integer),
+                ended.map_or(Sql::Null, |_| moment(row.started_at)),
+                text(first),
+            ],
+        )
     }
 
     fn append(

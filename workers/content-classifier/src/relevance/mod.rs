@@ -5,10 +5,13 @@
 //! For a concept c with expressions e of weight w(e), in an article of length l:
 //!
 //! ```text
-//! tf(c)   = Σ w(e) · (3·title + 1.5·lead + rest occurrences of e) / (1 − b + b·l/average l)
+//! n(e)    = 3·title + 1.5·lead + rest occurrences of e
+//! tf(c)   = (strong + min(weak, strong + 0.25)) / (1 − b + b·l/average l)
+//!           strong, weak: Σ w(e)·n(e) over the e with w(e) from 0.5 on, and over those below
 //! sat(c)  = tf(c) / (tf(c) + k1)                      k1 = 1.2, b = 0.6
 //! idf(c)  = −ln share(c), share(c) = (articles with c + K·background share) / (articles + K)
-//! base    = Σ idf(c)·sat(c) / Σ idf(c)                0..1, as each sat(c) is below 1
+//! part    = Σ idf(c)·sat(c) / Σ idf(c)                0..1, as each sat(c) is below 1
+//! base    = best part + (1 − best part) · 0.3 · second best part      for "space and climate"
 //! result  = base + (1 − base) · 0.3 · context         context: see `feedback`
 //! ```
 //!
@@ -32,8 +35,14 @@ const TITLE_WEIGHT: f64 = 3.0;
 const LEAD_WEIGHT: f64 = 1.5;
 /// The first words of a body are its lead.
 const LEAD_WORDS: usize = 50;
+/// How much a second part of a topic may add.
+const SECOND_PART_WEIGHT: f64 = 0.3;
 /// How much agreement with the best articles may add.
 const CONTEXT_WEIGHT: f64 = 0.3;
+/// Related terms below this weight support a match; alone they make none, however often they come …
+const STRONG_WEIGHT_MIN: f64 = 0.5;
+/// … beyond this allowance.
+const WEAK_ALLOWANCE: f64 = 0.25;
 /// A concept that every article names still counts for something.
 const IDF_MIN: f64 = 0.1;
 
@@ -47,7 +56,7 @@ pub fn score(
 ) -> Vec<f64> {
     let topic = Topic::parse(topic, vocabulary);
     let lengths = Lengths::of(documents);
-    let base = concept_scores(&topic.concepts, documents, &lengths);
+    let base = topic_scores(&topic, documents, &lengths);
     let teaching: Vec<f64> = base
         .iter()
         .zip(is_duplicate)
@@ -85,7 +94,8 @@ fn length(document: &Document) -> usize {
     document.title.len() + document.body.len()
 }
 
-fn concept_scores(concepts: &[Concept], documents: &[Document], lengths: &Lengths) -> Vec<f64> {
+fn topic_scores(topic: &Topic, documents: &[Document], lengths: &Lengths) -> Vec<f64> {
+    let concepts = &topic.concepts;
     let phrases = phrases(concepts);
     let frequencies: Vec<Vec<f64>> = documents
         .iter()
@@ -104,14 +114,33 @@ fn concept_scores(concepts: &[Concept], documents: &[Document], lengths: &Length
             concept.importance * idf(holding, documents.len(), concept.background_share)
         })
         .collect();
-    let total: f64 = idf.iter().sum();
-    if total == 0.0 {
-        return vec![0.0; documents.len()];
-    }
     frequencies
         .iter()
-        .map(|tf| idf.iter().zip(tf).map(|(idf, tf)| idf * tf / (tf + K1)).sum::<f64>() / total)
+        .map(|tf| {
+            let parts = topic.parts.iter().scan(0, |start, count| {
+                let part = *start..*start + count;
+                *start += count;
+                Some(part_score(&idf[part.clone()], &tf[part]))
+            });
+            union(parts.collect())
+        })
         .collect()
+}
+
+fn part_score(idf: &[f64], tf: &[f64]) -> f64 {
+    let total: f64 = idf.iter().sum();
+    if total == 0.0 {
+        return 0.0;
+    }
+    idf.iter().zip(tf).map(|(idf, tf)| idf * tf / (tf + K1)).sum::<f64>() / total
+}
+
+/// One part is enough; a second one adds.
+fn union(mut parts: Vec<f64>) -> f64 {
+    parts.sort_by(|a, b| b.total_cmp(a));
+    let best = parts.first().copied().unwrap_or_default();
+    let second = parts.get(1).copied().unwrap_or_default();
+    best + (1.0 - best) * SECOND_PART_WEIGHT * second
 }
 
 fn idf(holding: usize, documents: usize, background_share: f64) -> f64 {
@@ -149,12 +178,14 @@ fn phrases(concepts: &[Concept]) -> Phrases<Meaning> {
 }
 
 fn weighted_counts(phrases: &Phrases<Meaning>, document: &Document, concepts: usize) -> Vec<f64> {
-    let mut counts = vec![0.0; concepts];
+    let mut strong = vec![0.0; concepts];
+    let mut weak = vec![0.0; concepts];
     let lead_end = LEAD_WORDS.min(document.body.len());
     let (lead, rest) = document.body.split_at(lead_end);
     let mut count = |tokens: &[Token], field: f64| {
         for found in phrases.find(tokens) {
             for (concept, weight) in found.value {
+                let counts = if *weight < STRONG_WEIGHT_MIN { &mut weak } else { &mut strong };
                 counts[*concept] += weight * field;
             }
         }
@@ -162,7 +193,8 @@ fn weighted_counts(phrases: &Phrases<Meaning>, document: &Document, concepts: us
     count(&document.title, TITLE_WEIGHT);
     count(lead, LEAD_WEIGHT);
     count(rest, 1.0);
-    counts
+    let supported = |(strong, weak): (f64, f64)| strong + weak.min(strong + WEAK_ALLOWANCE);
+    strong.into_iter().zip(weak).map(supported).collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use crate::document::{StemId, Vocabulary};
 #[derive(Debug)]
 pub struct Topic {
     pub concepts: Vec<Concept>,
+    /// How many concepts each part has, in their order: "space and climate" has two parts, of which
+    /// an article may be about one; "robots in farming" is one part.
+    pub parts: Vec<usize>,
 }
 
 /// One thing that a topic names, in all the ways that articles name it.
@@ -40,30 +43,62 @@ const TOPIC_WORDS_MAX: usize = 40;
 const PHRASE_IMPORTANCE: f64 = 0.5;
 
 impl Topic {
-    /// Reads a topic: known names of several words first, then single words.
+    /// Reads a topic. It falls into parts where every part is a known topic; else "supply and
+    /// demand" would be two.
     pub fn parse(topic: &str, vocabulary: &mut Vocabulary) -> Self {
-        let topic_words = content_words(topic);
-        let mut concepts = Vec::new();
-        let mut unknown: Vec<String> = Vec::new();
-        let mut at = 0;
-        while at < topic_words.len() {
-            match longest_entry(&topic_words[at..]) {
-                Some((entry, words)) => {
-                    concepts.push(known_concept(entry, vocabulary));
-                    at += words;
-                }
-                None => {
-                    unknown.push(topic_words[at].clone());
-                    concepts.push(word_concept(&topic_words[at], vocabulary));
-                    at += 1;
-                }
+        let parts: Vec<Vec<String>> =
+            split(topic).into_iter().map(content_words).filter(|words| !words.is_empty()).collect();
+        if parts.len() < 2 || !parts.iter().all(|words| longest_entry(words).is_some()) {
+            let concepts = concepts_of(&content_words(topic), vocabulary);
+            return Self { parts: vec![concepts.len()], concepts };
+        }
+        let parts = parts.iter().map(|words| concepts_of(words, vocabulary));
+        let parts: Vec<Vec<Concept>> = parts.collect();
+        let counts = parts.iter().map(Vec::len).collect();
+        Self { parts: counts, concepts: parts.into_iter().flatten().collect() }
+    }
+}
+
+/// What stands between commas, slashes and the words for "and" and "or".
+fn split(topic: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    for piece in topic.split([',', ';', '/', '&', '+', '|']) {
+        let mut start = 0;
+        for word in words(piece) {
+            if SEPARATORS.contains(&fold(word.text).as_str()) {
+                parts.push(&piece[start..word.start]);
+                start = word.start + word.text.len();
             }
         }
-        if unknown.len() >= 2 && unknown.len() == topic_words.len() {
-            concepts.push(phrase_concept(&unknown, vocabulary));
-        }
-        Self { concepts }
+        parts.push(&piece[start..]);
     }
+    parts
+}
+
+const SEPARATORS: &[&str] = &["and", "or", "und", "oder", "et", "ou", "y", "o"];
+
+/// Known names of several words first, then single words.
+fn concepts_of(topic_words: &[String], vocabulary: &mut Vocabulary) -> Vec<Concept> {
+    let mut concepts = Vec::new();
+    let mut unknown: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < topic_words.len() {
+        match longest_entry(&topic_words[at..]) {
+            Some((entry, words)) => {
+                concepts.push(known_concept(entry, vocabulary));
+                at += words;
+            }
+            None => {
+                unknown.push(topic_words[at].clone());
+                concepts.push(word_concept(&topic_words[at], vocabulary));
+                at += 1;
+            }
+        }
+    }
+    if unknown.len() >= 2 && unknown.len() == topic_words.len() {
+        concepts.push(phrase_concept(&unknown, vocabulary));
+    }
+    concepts
 }
 
 /// The folded words of a topic that carry meaning. Without any, its genre words are what it means.
@@ -215,6 +250,17 @@ mod tests {
         let found = concepts("artificial intelligence in beekeeping");
         assert_eq!(found.len(), 2);
         assert!(found[0] > 20 && found[1] == 1);
+    }
+
+    #[test]
+    fn known_topics_side_by_side_are_parts() {
+        let mut vocabulary = Vocabulary::default();
+        let mut parts = |topic: &str| Topic::parse(topic, &mut vocabulary).parts;
+        assert_eq!(parts("space exploration and astronomy"), [1, 1]);
+        assert_eq!(parts("cybersecurity, privacy / open source"), [1, 1, 1]);
+        assert_eq!(parts("supply and demand"), [3]);
+        assert_eq!(parts("robots in farming"), [2]);
+        assert_eq!(parts("and"), [0]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! CEL: what each mistake says, when an expression is compiled and when it is evaluated.
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod expr_common;
 
 use engine::expr::{
-    EXPRESSION_DEPTH_MAX, EvalError, Mapping, MappingRoot, SOURCE_BYTES_MAX, Scope,
+    EXPRESSION_BRACKETS_MAX, EXPRESSION_DEPTH_MAX, EvalError, Mapping, MappingRoot,
+    SOURCE_BYTES_MAX, Scope,
 };
 use expr_common::table_world as world;
 use expr_common::{Watched, mistake};
@@ -164,9 +166,9 @@ fn mistakes_are_found_when_compiling_with_their_place() {
 fn long_and_deep_sources_are_refused_before_they_are_parsed() {
     let long = format!("='{}'", "x".repeat(SOURCE_BYTES_MAX));
     assert!(mistake(&long).message.contains("longer than"));
-    let most = EXPRESSION_DEPTH_MAX as usize;
+    let (most, brackets) = (EXPRESSION_DEPTH_MAX as usize, EXPRESSION_BRACKETS_MAX as usize);
     let deep = [
-        format!("={}1{}", "(".repeat(most), ")".repeat(most)),
+        format!("={}1{}", "(".repeat(brackets), ")".repeat(brackets)),
         format!("={}", "(".repeat(4000)),
         format!("={}", "[{(".repeat(1300)),
         format!("={}", "[".repeat(4000)),
@@ -175,7 +177,7 @@ fn long_and_deep_sources_are_refused_before_they_are_parsed() {
         format!("=data{}", ".a".repeat(most + 1)),
         format!("={}1", "-".repeat(most + 2)),
         format!("={}true", "!".repeat(4000)),
-        format!("={}1", "true ? 1 : ".repeat(most)),
+        format!("={}1", "true ? 1 : ".repeat(brackets)),
         format!("={}1", "size(".repeat(800)),
         format!("={}", "[].map(x,".repeat(400)),
     ];
@@ -185,9 +187,9 @@ fn long_and_deep_sources_are_refused_before_they_are_parsed() {
     }
     let wide = format!("={}true", "true && ".repeat(500));
     assert_eq!(world().value(&wide), Ok(json!(true)), "width is no depth");
-    let just = most - 1;
-    let nested = format!("={}1{}", "(".repeat(just), ")".repeat(just));
+    let nested = format!("={}1{}", "(".repeat(brackets - 1), ")".repeat(brackets - 1));
     assert_eq!(world().value(&nested), Ok(json!(1)));
+    assert_eq!(world().value(&format!("=1{}", "+1".repeat(most - 1))), Ok(json!(most)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The `cel` crate as an oracle: what it accepts and computes, this engine computes alike.
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod expr_common;
 
@@ -6,7 +7,7 @@ use std::collections::HashMap;
 
 use cel::objects::{Key, Map};
 use engine::expr::{EvalError, Mapping, MappingRoot};
-use expr_common::World;
+use expr_common::{World, cases};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -294,7 +295,7 @@ const TOKENS: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn what_the_oracle_computes_is_computed_alike(source in any_expression()) {
@@ -309,7 +310,9 @@ proptest! {
     }
 
     #[test]
-    fn what_compiles_here_the_oracle_parses(words in prop::collection::vec(prop::sample::select(TOKENS), 1..14)) {
+    fn what_compiles_here_the_oracle_parses(
+        words in prop::collection::vec(prop::sample::select(TOKENS), 1..14),
+    ) {
         let source = format!(" {}", words.concat());
         if ours(&source).is_ok() {
             let parsed = cel::parser::Parser::new().parse(&source);

@@ -16,23 +16,21 @@ const RESERVED_ITEMS_MAX: usize = 1_024;
 
 pub(super) struct Budget {
     steps: u64,
-    scratch_bytes: usize,
-    result_bytes: usize,
+    scratch_bytes: u64,
+    result_bytes: u64,
 }
 
 impl Budget {
     pub(super) fn new() -> Budget {
         Budget {
             steps: STEPS_MAX,
-            scratch_bytes: SCRATCH_BYTES_MAX,
-            result_bytes: RESULT_BYTES_MAX,
+            scratch_bytes: SCRATCH_BYTES_MAX as u64,
+            result_bytes: RESULT_BYTES_MAX as u64,
         }
     }
 
     pub(super) fn step(&mut self, steps: u64) -> Result<(), EvalError> {
-        self.steps =
-            self.steps.checked_sub(steps).ok_or(EvalError::TooLong { limit: STEPS_MAX })?;
-        Ok(())
+        spend(&mut self.steps, steps).ok_or(EvalError::TooLong { limit: STEPS_MAX })
     }
 
     /// Pays for looking at so many bytes of text.
@@ -43,11 +41,13 @@ impl Budget {
     /// Pays for bytes that the evaluation allocates, and for the time to write them.
     pub(super) fn allocate(&mut self, bytes: usize) -> Result<(), EvalError> {
         self.read(bytes)?;
-        self.scratch_bytes = self
-            .scratch_bytes
-            .checked_sub(bytes)
-            .ok_or(EvalError::TooLarge { limit: SCRATCH_BYTES_MAX })?;
-        Ok(())
+        self.reserve(bytes)
+    }
+
+    /// Pays for bytes that are allocated, where writing them was paid for otherwise.
+    pub(super) fn reserve(&mut self, bytes: usize) -> Result<(), EvalError> {
+        let spent = spend(&mut self.scratch_bytes, bytes as u64);
+        spent.ok_or(EvalError::TooLarge { limit: SCRATCH_BYTES_MAX })
     }
 
     /// A copy of a value that becomes part of the result, `depth` levels below its top.
@@ -121,12 +121,16 @@ impl Budget {
     }
 
     fn result(&mut self, bytes: usize) -> Result<(), EvalError> {
-        self.result_bytes = self
-            .result_bytes
-            .checked_sub(bytes)
-            .ok_or(EvalError::TooLarge { limit: RESULT_BYTES_MAX })?;
-        Ok(())
+        let spent = spend(&mut self.result_bytes, bytes as u64);
+        spent.ok_or(EvalError::TooLarge { limit: RESULT_BYTES_MAX })
     }
+}
+
+/// What cannot be paid leaves nothing: a limit that was met stays met.
+fn spend(left: &mut u64, amount: u64) -> Option<()> {
+    let rest = left.checked_sub(amount);
+    *left = rest.unwrap_or(0);
+    rest.map(|_| ())
 }
 
 /// The length of a text as JSON, quotes and escapes included.
@@ -181,8 +185,8 @@ mod tests {
         for value in values {
             let mut budget = Budget::new();
             assert_eq!(budget.copy(&value, 0), Ok(value.clone()));
-            let paid = RESULT_BYTES_MAX - budget.result_bytes;
-            assert_eq!(paid, serde_json::to_string(&value).unwrap().len(), "{value}");
+            let paid = RESULT_BYTES_MAX as u64 - budget.result_bytes;
+            assert_eq!(paid, serde_json::to_string(&value).unwrap().len() as u64, "{value}");
         }
     }
 
@@ -190,6 +194,9 @@ mod tests {
     fn what_is_used_up_ends_the_evaluation() {
         let mut budget = Budget::new();
         assert_eq!(budget.step(STEPS_MAX), Ok(()));
+        assert_eq!(budget.step(1), Err(EvalError::TooLong { limit: STEPS_MAX }));
+        let mut budget = Budget::new();
+        assert_eq!(budget.step(STEPS_MAX + 1), Err(EvalError::TooLong { limit: STEPS_MAX }));
         assert_eq!(budget.step(1), Err(EvalError::TooLong { limit: STEPS_MAX }));
         let too_large = budget.copy(&json!("x".repeat(RESULT_BYTES_MAX)), 0);
         assert_eq!(too_large, Err(EvalError::TooLarge { limit: RESULT_BYTES_MAX }));

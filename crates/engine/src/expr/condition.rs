@@ -53,8 +53,8 @@ const COMPARISONS: [(&str, Comparison); 6] = [
 ];
 
 impl Condition {
-    /// Compiles a CEL expression, a boolean, or an object of counts. All mistakes are reported, each
-    /// with a JSON pointer within `source`.
+    /// Compiles a CEL expression, a boolean, or an object of counts. All mistakes are reported,
+    /// each with a JSON pointer within `source`.
     pub fn compile(source: &Value) -> Result<Condition, Vec<(String, CompileError)>> {
         let form = match source {
             Value::Bool(value) => Form::Literal(*value),
@@ -106,7 +106,7 @@ impl Condition {
 /// A leading `=`, as in mappings, does no harm.
 fn expression(text: &str) -> Result<Program, Vec<(String, CompileError)>> {
     let bare = text.strip_prefix('=').unwrap_or(text);
-    Program::compile_test(bare, false)
+    Program::compile_test(bare)
         .map_err(|error| vec![(String::new(), error.shifted(text.len() - bare.len()))])
 }
 

@@ -35,7 +35,8 @@ enum Part {
 }
 
 impl Mapping {
-    /// Compiles any JSON value. All mistakes are reported, each with a JSON pointer within `source`.
+    /// Compiles any JSON value. All mistakes are reported, each with a JSON pointer within
+    /// `source`.
     pub fn compile(
         source: &Value,
         root: MappingRoot,

@@ -8,13 +8,13 @@
 //! Two languages, both described for users in `docs/expressions.md`:
 //! - **JSONPath** (RFC 9535) in mappings: `"$.sources[*].url"`. Parsed and evaluated by
 //!   `serde_json_path`, behind a bound on its work that is computed before each evaluation
-//!   ([`jsonpath`]).
+//!   (module `jsonpath`).
 //! - **CEL** in conditions and mappings: `"=size(data.articles)"`. Parsed and evaluated here
-//!   ([`cel`]), on the shared JSON documents themselves: nothing is converted or copied but the
-//!   result, every step and every allocated byte is counted, and the parser's own depth is bounded.
-//!   The `cel` crate offers none of that (no interrupt, no step or size limit, maps iterated in
-//!   `HashMap` order, a parser whose stack use grows with the source), so it serves as the oracle of
-//!   the tests instead: what it accepts and computes, this module computes alike.
+//!   (module `cel`), on the shared JSON documents themselves: nothing is converted or copied but
+//!   the result, every step and every allocated byte is counted, and the depth of the parser is
+//!   bounded. The `cel` crate offers none of that (no interrupt, no step or size limit, maps
+//!   iterated in `HashMap` order, a parser whose stack use grows with the source), so it serves as
+//!   the oracle of the tests instead: what it accepts and computes, this module computes alike.
 //!
 //! # Limits
 //! Source length, nesting, steps, allocated bytes, size and depth of the result: the constants
@@ -40,8 +40,11 @@ pub use mapping::{Mapping, MappingRoot};
 
 /// The longest source of one expression.
 pub const SOURCE_BYTES_MAX: usize = 4 * 1024;
-/// How deep parts of one CEL expression may stand within each other.
+/// How deep the tree of one CEL expression may be: `1 + 1 + 1` has three levels.
 pub const EXPRESSION_DEPTH_MAX: u32 = 64;
+/// How deep brackets, calls and conditionals of one CEL expression may stand within each other.
+/// Within it, parsing and evaluating take about 128 KiB of stack (512 KiB in unoptimized code).
+pub const EXPRESSION_BRACKETS_MAX: u32 = 32;
 /// How deep brackets may stand within each other in one JSONPath.
 pub const JSONPATH_BRACKETS_MAX: usize = 8;
 /// How deep objects and arrays of a mapping may stand within each other.

@@ -81,6 +81,11 @@ fn first(errors: &[(String, CompileError)]) -> String {
     errors.first().map(|(pointer, error)| format!("{pointer} {error}")).unwrap_or_default()
 }
 
+/// So many cases of a property; a failure is printed with its smallest input, and not filed.
+pub fn cases(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}
+
 /// The only mistake of an input mapping, or of a condition, of one expression.
 pub fn mistake(source: &str) -> CompileError {
     let mut errors = Mapping::compile(&json!(source), MappingRoot::Data)

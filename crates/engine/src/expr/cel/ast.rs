@@ -122,7 +122,7 @@ pub(super) enum Type {
     Text,
     List,
     Map,
-    Type,
+    Meta,
 }
 
 impl Type {
@@ -135,7 +135,7 @@ impl Type {
         Type::Text,
         Type::List,
         Type::Map,
-        Type::Type,
+        Type::Meta,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -148,7 +148,7 @@ impl Type {
             Type::Text => "string",
             Type::List => "list",
             Type::Map => "map",
-            Type::Type => "type",
+            Type::Meta => "type",
         }
     }
 }

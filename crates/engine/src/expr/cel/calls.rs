@@ -1,5 +1,5 @@
-//! Calls: functions, macros and the two forms that do not evaluate their argument as a value
-//! (`has`, `default`). Part of the parser.
+//! Calls and what stands between brackets: functions, macros, the two forms that do not evaluate
+//! their argument as a value (`has`, `default`), lists and maps. Part of the parser.
 
 use super::super::error::CompileError;
 use super::ast::{Each, Expr, Kind, Macro, Root};
@@ -93,5 +93,40 @@ impl Parser<'_> {
             }
             _ => self.fail(at, "`has` takes one field: `has(data.articles)`"),
         }
+    }
+
+    /// Parts between commas up to a closing bracket, which is taken.
+    pub(super) fn list_until(
+        &mut self,
+        close: &str,
+        parts: &mut Vec<Expr>,
+    ) -> Result<(), CompileError> {
+        let first = parts.len();
+        while !self.take(close) {
+            if parts.len() > first {
+                self.expect_either(",", close)?;
+                if close == "]" && self.take(close) {
+                    break;
+                }
+            }
+            parts.push(self.expr()?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn entries(&mut self) -> Result<Vec<(Expr, Expr)>, CompileError> {
+        let mut entries = Vec::new();
+        while !self.take("}") {
+            if !entries.is_empty() {
+                self.expect_either(",", "}")?;
+                if self.take("}") {
+                    break;
+                }
+            }
+            let key = self.expr()?;
+            self.expect(":")?;
+            entries.push((key, self.expr()?));
+        }
+        Ok(entries)
     }
 }

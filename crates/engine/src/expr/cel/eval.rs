@@ -84,8 +84,8 @@ impl<'a: 'b, 'b> Machine<'a, 'b, '_> {
 
     fn root(&mut self, root: Root) -> Result<'b> {
         let found = match root {
-            Root::Data => Some(self.whole(self.scope.data, &self.fetched.data)),
-            Root::Steps => Some(self.whole(self.scope.steps, &self.fetched.steps)),
+            Root::Data => Some(self.whole(self.scope.data, &self.fetched.data)?),
+            Root::Steps => Some(self.whole(self.scope.steps, &self.fetched.steps)?),
             Root::Request => Some(Val::of(self.scope.request)),
             Root::Item => self.scope.item.map(|(item, _)| Val::of(item)),
             Root::Index => {
@@ -98,15 +98,16 @@ impl<'a: 'b, 'b> Machine<'a, 'b, '_> {
     }
 
     fn whole(
-        &self,
+        &mut self,
         document: &'a dyn Document,
         kept: &'b OnceCell<BTreeMap<String, Cow<'a, Value>>>,
-    ) -> Val<'b> {
+    ) -> Result<'b> {
         let fields = kept.get_or_init(|| {
             let fetch = |key: String| document.value(&key).map(|value| (key.clone(), value));
             document.keys().into_iter().filter_map(fetch).collect()
         });
-        Val::Map(Map::Document(fields))
+        self.budget.step(fields.len() as u64)?;
+        Ok(Val::Map(Map::Document(fields)))
     }
 
     fn slot(&mut self, expr: &Expr, index: usize) -> Result<'b> {

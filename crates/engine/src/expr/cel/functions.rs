@@ -65,7 +65,7 @@ const TABLE: [Row; 34] = [
     (Function::Double, "double", 1, 1, Some(Type::Double)),
     (Function::Text, "string", 1, 1, Some(Type::Text)),
     (Function::Bool, "bool", 1, 1, Some(Type::Bool)),
-    (Function::TypeOf, "type", 1, 1, Some(Type::Type)),
+    (Function::TypeOf, "type", 1, 1, Some(Type::Meta)),
     (Function::Contains, "contains", 2, 2, Some(Type::Bool)),
     (Function::StartsWith, "startsWith", 2, 2, Some(Type::Bool)),
     (Function::EndsWith, "endsWith", 2, 2, Some(Type::Bool)),
@@ -299,5 +299,20 @@ fn round<'b>(arguments: &Arguments<'_, 'b>) -> Result<Val<'b>, Trouble> {
             Ok(Val::Double(if rounded.is_finite() { rounded } else { value }))
         }
         whole => Ok(whole.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_is_found_by_its_name_and_documented() {
+        let page = include_str!("../../../../../docs/expressions.md");
+        for (function, name, least, most, _) in TABLE {
+            assert_eq!(Function::of(name), Some(function));
+            assert!(least <= most);
+            assert!(page.contains(&format!("`{name}(")), "{name} is not in docs/expressions.md");
+        }
     }
 }

@@ -169,10 +169,10 @@ impl<'s> Lexer<'s> {
                 let text = &self.source[start..self.at];
                 self.fail(start, format!("`{text}` is neither a number nor a name"))
             }
-            None => self.fail(
-                start,
-                format!("the number {} is out of range", { &self.source[start..end] }),
-            ),
+            None => {
+                let text = &self.source[start..end];
+                self.fail(start, format!("the number {text} is out of range"))
+            }
         }
     }
 
@@ -180,9 +180,11 @@ impl<'s> Lexer<'s> {
     fn text(&mut self) -> Result<Option<String>, CompileError> {
         let start = self.at;
         let rest = self.rest();
-        let prefix = rest.find(['"', '\'']).filter(|at| *at <= 2).map_or("", |at| &rest[..at]);
-        let (raw, bytes) = match prefix.to_ascii_lowercase().as_str() {
-            "" if !rest.starts_with(['"', '\'']) => return Ok(None),
+        let letters = rest.bytes().take(2).take_while(|byte| b"rRbB".contains(byte)).count();
+        if !rest[letters..].starts_with(['"', '\'']) {
+            return Ok(None);
+        }
+        let (raw, bytes) = match rest[..letters].to_ascii_lowercase().as_str() {
             "" => (false, false),
             "r" => (true, false),
             "b" | "br" | "rb" => (false, true),
@@ -191,7 +193,7 @@ impl<'s> Lexer<'s> {
         if bytes {
             return self.fail(start, "bytes are not supported: values here are JSON");
         }
-        self.at += prefix.len();
+        self.at += letters;
         let quoted = self.rest();
         let quote = if quoted.starts_with("\"\"\"") || quoted.starts_with("'''") {
             &quoted[..3]

@@ -4,8 +4,8 @@
 //! Kept from the specification: operators and their precedence, literals (ints, uints, doubles,
 //! strings), `has`, the macros `all`, `exists`, `exists_one`, `filter` and `map`, the absorption of
 //! errors by a decisive part of `&&`, `||`, `all` and `exists`, conversions, `size`, `contains`,
-//! `startsWith`, `endsWith`, `type`. An expression that the `cel` crate accepts and computes on JSON
-//! gives the same result here (a property test compares the two).
+//! `startsWith`, `endsWith`, `type`. An expression that the `cel` crate accepts and computes on
+//! JSON gives the same result here (a property test compares the two).
 //!
 //! Left out: bytes, timestamps and durations, regular expressions, messages, optionals, map keys
 //! other than strings, and names that shadow a root.
@@ -61,9 +61,9 @@ impl Program {
         })
     }
 
-    /// Compiles an expression that must be true or false.
-    pub(super) fn compile_test(source: &str, output_known: bool) -> Result<Program, CompileError> {
-        let program = Program::compile(source, output_known)?;
+    /// Compiles an expression that must be true or false; it may not name `output`.
+    pub(super) fn compile_test(source: &str) -> Result<Program, CompileError> {
+        let program = Program::compile(source, false)?;
         match always(&program.expr) {
             Some(other) if other != Type::Bool => {
                 let message =
@@ -124,7 +124,7 @@ fn always(expr: &Expr) -> Option<Type> {
         Kind::Uint(_) => Some(Type::Uint),
         Kind::Double(_) => Some(Type::Double),
         Kind::Text(_) => Some(Type::Text),
-        Kind::Type(_) => Some(Type::Type),
+        Kind::Type(_) => Some(Type::Meta),
         Kind::List(_) => Some(Type::List),
         Kind::Map(_) => Some(Type::Map),
         Kind::Call(function, _) => function.result(),

@@ -4,7 +4,7 @@
 //! parsing, and by the depth of the tree where operators only lean on each other.
 
 use super::super::error::CompileError;
-use super::super::{EXPRESSION_DEPTH_MAX, References};
+use super::super::{EXPRESSION_BRACKETS_MAX, EXPRESSION_DEPTH_MAX, References};
 use super::ast::{Expr, Kind, Operator, RELATION, Root, Slot, Type};
 use super::lexer::{self, Token};
 
@@ -56,8 +56,10 @@ pub(super) struct Parser<'s> {
 impl Parser<'_> {
     pub(super) fn expr(&mut self) -> Part {
         self.nesting += 1;
-        if self.nesting > EXPRESSION_DEPTH_MAX {
-            return self.too_deep(self.offset());
+        if self.nesting > EXPRESSION_BRACKETS_MAX {
+            let message =
+                format!("brackets are nested deeper than {EXPRESSION_BRACKETS_MAX} levels");
+            return self.fail(self.offset(), message);
         }
         let condition = self.or()?;
         let at = self.offset();
@@ -306,41 +308,6 @@ impl Parser<'_> {
         self.fail(at, format!("unknown name `{name}`; known are {known}"))
     }
 
-    /// Parts between commas up to a closing bracket, which is taken.
-    pub(super) fn list_until(
-        &mut self,
-        close: &str,
-        parts: &mut Vec<Expr>,
-    ) -> Result<(), CompileError> {
-        let first = parts.len();
-        while !self.take(close) {
-            if parts.len() > first {
-                self.expect_either(",", close)?;
-                if close == "]" && self.take(close) {
-                    break;
-                }
-            }
-            parts.push(self.expr()?);
-        }
-        Ok(())
-    }
-
-    fn entries(&mut self) -> Result<Vec<(Expr, Expr)>, CompileError> {
-        let mut entries = Vec::new();
-        while !self.take("}") {
-            if !entries.is_empty() {
-                self.expect_either(",", "}")?;
-                if self.take("}") {
-                    break;
-                }
-            }
-            let key = self.expr()?;
-            self.expect(":")?;
-            entries.push((key, self.expr()?));
-        }
-        Ok(entries)
-    }
-
     fn peek(&self) -> &Token {
         // The last token is the end, and nothing takes it.
         &self.tokens[self.at].1
@@ -360,7 +327,7 @@ impl Parser<'_> {
         if self.take(mark) { Ok(()) } else { self.unexpected(&format!("`{mark}`")) }
     }
 
-    fn expect_either(&mut self, mark: &str, or: &str) -> Result<(), CompileError> {
+    pub(super) fn expect_either(&mut self, mark: &str, or: &str) -> Result<(), CompileError> {
         if self.take(mark) { Ok(()) } else { self.unexpected(&format!("`{mark}` or `{or}`")) }
     }
 
@@ -377,13 +344,11 @@ impl Parser<'_> {
     pub(super) fn node(&self, at: usize, kind: Kind) -> Part {
         let depth = kind.inner_depth() + 1;
         if depth > EXPRESSION_DEPTH_MAX {
-            return self.too_deep(at);
+            let message =
+                format!("the expression is nested deeper than {EXPRESSION_DEPTH_MAX} levels");
+            return self.fail(at, message);
         }
         Ok(Expr { at, depth, kind })
-    }
-
-    fn too_deep<T>(&self, at: usize) -> Result<T, CompileError> {
-        self.fail(at, format!("the expression is nested deeper than {EXPRESSION_DEPTH_MAX} levels"))
     }
 
     fn unexpected<T>(&self, expected: &str) -> Result<T, CompileError> {

@@ -78,7 +78,7 @@ impl<'b> Val<'b> {
             Val::Text(_) => Type::Text,
             Val::List(_) => Type::List,
             Val::Map(_) => Type::Map,
-            Val::Type(_) => Type::Type,
+            Val::Type(_) => Type::Meta,
         }
     }
 

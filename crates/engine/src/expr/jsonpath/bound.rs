@@ -1,7 +1,7 @@
 //! A bound on the work of a query, before it is evaluated.
 //!
-//! A query is a chain of segments, each mapping a list of nodes to the next. In a value of `n` nodes
-//! and `d` levels a node is in such a list at most `m` times, where `m` starts at 1 and is
+//! A query is a chain of segments, each mapping a list of nodes to the next. In a value of `n`
+//! nodes and `d` levels a node is in such a list at most `m` times, where `m` starts at 1 and is
 //! multiplied, at each segment, by the number of its selectors, and by `d + 1` where the segment
 //! descends (a node is met once from each of its ancestors). So a list has at most `m · n` nodes.
 //! A filter looks at each of them and evaluates its own queries there: relative ones on the subtree
@@ -19,9 +19,6 @@ const NODES_PER_STEP: f64 = 4.0;
 
 /// What a node takes in memory, apart from its text.
 const NODE_BYTES: usize = 2 * size_of::<Value>();
-
-/// Compiling a pattern for each node costs about this much for each of its bytes.
-const NODES_PER_PATTERN_BYTE: f64 = 200.0;
 
 /// How large the value is that a query is given.
 #[derive(Debug, Default)]
@@ -108,7 +105,7 @@ impl Filter {
     fn work_per_node(&self, root: &Size) -> f64 {
         let descents = f64::from(root.levels) + 1.0;
         // Comparing two nodes looks at no more than the smaller subtree.
-        let mut work = 1.0 + descents + self.pattern_bytes as f64 * NODES_PER_PATTERN_BYTE;
+        let mut work = 1.0 + descents;
         let mut absolute = 0;
         for query in &self.queries {
             absolute += usize::from(query.absolute);
@@ -129,5 +126,84 @@ impl Selectors {
     /// One selector that is neither a filter nor below a descent.
     pub(super) fn plain(count: usize) -> Selectors {
         Selectors { count, descends: false, filters: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::scan;
+    use super::*;
+
+    const SEGMENTS: &[&str] = &[
+        ".a",
+        "[0]",
+        "[*]",
+        "..*",
+        "..a",
+        "[0,1]",
+        "[0,0,*]",
+        "..[*,0]",
+        "[?@.a]",
+        "[?@..a]",
+        "[?count($..*) > 1]",
+        "[1:]",
+    ];
+
+    fn tree(shape: &[u8]) -> Value {
+        shape.iter().fold(json!(0), |inner, choice| match choice % 4 {
+            0 => json!([inner]),
+            1 => json!({"a": inner}),
+            2 => json!([inner, 1, [2]]),
+            _ => json!({"a": inner, "b": [3, 4]}),
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 500, failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn no_query_selects_more_than_its_bound(
+            shape in prop::collection::vec(any::<u8>(), 0..16),
+            segments in prop::collection::vec(prop::sample::select(SEGMENTS), 0..4),
+        ) {
+            let source = format!("${}", segments.concat());
+            let root = tree(&shape);
+            let size = Size::of(&root, &mut Budget::new()).unwrap();
+            let (query, _) = scan::query(&source).unwrap();
+            let bound = query.work(&size);
+            prop_assume!(bound < 1e6);
+            let selected = serde_json_path::JsonPath::parse(&source).unwrap().query(&root).len();
+            prop_assert!(selected as f64 <= bound, "{}: {} of {}", source, selected, bound);
+        }
+    }
+
+    #[test]
+    fn repeated_selectors_and_queries_in_filters_multiply() {
+        let chain = (0..10).fold(json!(1), |inner, _| json!([inner]));
+        let list = json!((0..1_000).collect::<Vec<_>>());
+        let cases = [
+            (&chain, format!("${}", "[0,0]".repeat(10)), 1024.0),
+            (&list, "$[?count($[*]) > 1]".to_owned(), 1e6),
+            (&list, "$[?count($..*) > 1][?@ == $[?count($[*]) > 1]]".to_owned(), 1e9),
+            (&list, "$[?@ == $ || $[0] == $]".to_owned(), 1e6),
+            (&chain, "$..[?count(@..[*]) > 1]".to_owned(), 10_000.0),
+        ];
+        for (root, source, least) in cases {
+            let size = Size::of(root, &mut Budget::new()).unwrap();
+            let bound = scan::query(&source).unwrap().0.work(&size);
+            assert!(bound >= least, "{source}: {bound} is less than {least}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_measured_as_it_is() {
+        let value = json!({"key": ["text", 1, {"a": null}], "b": true});
+        let size = Size::of(&value, &mut Budget::new()).unwrap();
+        assert_eq!((size.nodes, size.levels, size.text_bytes), (7, 3, 9));
     }
 }

@@ -1,5 +1,5 @@
-//! JSONPath (RFC 9535) in mappings. `serde_json_path` parses and evaluates; this module decides what
-//! a query is given, so that nothing is copied but what it selects, and bounds its work.
+//! JSONPath (RFC 9535) in mappings. `serde_json_path` parses and evaluates; this module decides
+//! what a query is given, so that nothing is copied but what it selects, and bounds its work.
 //!
 //! - A query of names and indices only is walked here. It gives the value, and a missing one is an
 //!   error that names the first part that is absent.
@@ -8,8 +8,8 @@
 //!   only a query that begins otherwise (`$..url`, `$[*]`) needs the whole of `data`.
 //! - Before an evaluation a bound on its work is computed from the query's shape and the size of
 //!   what it is given, and paid for as steps ([`bound`]).
-//! - Brackets and the patterns of `match` and `search` are limited when the path is compiled
-//!   ([`scan`]).
+//! - Brackets are limited when the path is compiled, and `match` and `search` are refused: the
+//!   library compiles their pattern anew for every node, at up to milliseconds each ([`scan`]).
 
 mod bound;
 mod scan;
@@ -62,7 +62,7 @@ impl Path {
             let message = format!("the path is longer than {SOURCE_BYTES_MAX} bytes");
             return Err(CompileError::whole(message));
         }
-        scan::check_brackets(source)?;
+        scan::check(source)?;
         let path = parse(source)?;
         let (mut shape, first_end) = scan::query(source)?;
         let singular = |segment: &Segment| matches!(segment, Segment::Name(_) | Segment::Index(_));
@@ -145,18 +145,23 @@ impl Path {
 fn parse(source: &str) -> Result<JsonPath, CompileError> {
     JsonPath::parse(source).map_err(|error| {
         let offset = error.position();
-        // The parser has words of its own only for some mistakes.
-        let known = error.message().rsplit_once("parser error").is_none();
-        let message = if known {
-            format!("not a JSONPath: {}", error.message())
-        } else {
-            match source.get(offset..).and_then(|rest| rest.chars().next()) {
-                Some(next) => format!("not a JSONPath: unexpected {next:?}"),
-                None => "not a JSONPath: it ends too early".to_owned(),
-            }
-        };
-        CompileError::at(source, offset, format!("{message}; a text begins with `$$`"))
+        let next = source.get(offset..).and_then(|rest| rest.chars().next());
+        let reason = reason(error.message(), next);
+        let message = format!("not a JSONPath: {reason}; a text begins with `$$`");
+        CompileError::at(source, offset, message)
     })
+}
+
+/// The parser's own words are kept where it has some.
+fn reason(message: &str, next: Option<char>) -> String {
+    let said = message.rsplit_once(", ").map_or(message, |(_, said)| said);
+    if said.starts_with("must start with") {
+        "a name begins with a letter or `_`".to_owned()
+    } else if said == "parser error" {
+        next.map_or_else(|| "it ends too early".to_owned(), |next| format!("unexpected {next:?}"))
+    } else {
+        said.to_owned()
+    }
 }
 
 fn given(shape: &Query, root: MappingRoot) -> Given {
@@ -248,7 +253,7 @@ fn part<'k>(
     for key in keys {
         if let Some(value) = data.value(key) {
             let size = Size::of(&value, budget)?;
-            budget.allocate(size.bytes())?;
+            budget.reserve(size.bytes())?;
             object.insert(key.clone(), value.into_owned());
         }
     }

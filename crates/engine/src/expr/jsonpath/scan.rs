@@ -1,12 +1,9 @@
 //! The shape of a JSONPath, read from its text: which names it begins with, whether it is singular,
 //! and what its work depends on. The parser of `serde_json_path` has accepted the text before; its
-//! own tree is private. Brackets are checked before parsing, because that parser recurses on them.
+//! own tree is private. What that parser must not be given is refused before parsing ([`check`]).
 
 use super::super::JSONPATH_BRACKETS_MAX;
 use super::super::error::CompileError;
-
-/// The longest pattern of `match` and `search`.
-const PATTERN_BYTES_MAX: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Query {
@@ -33,7 +30,6 @@ pub(super) struct Selectors {
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     pub(super) queries: Vec<Query>,
-    pub(super) pattern_bytes: usize,
 }
 
 impl Query {
@@ -83,23 +79,31 @@ fn continues_name(c: char) -> bool {
     begins_name(c) || c.is_ascii_digit()
 }
 
-/// Refuses brackets that stand too deep within each other.
-pub(super) fn check_brackets(source: &str) -> Result<(), CompileError> {
+/// Refuses what the parser must not be given: brackets that stand too deep within each other, on
+/// which it recurses, and a string that is not closed, whose `\u` at the end makes it panic.
+pub(super) fn check(source: &str) -> Result<(), CompileError> {
     let mut open = 0_usize;
     let mut scanner = Scanner { source, at: 0 };
     while let Some(next) = scanner.peek() {
-        match next {
-            '"' | '\'' => {
-                scanner.text();
-                continue;
+        let start = scanner.at;
+        if matches!(next, '"' | '\'') {
+            if scanner.text().is_none() {
+                return Err(CompileError::at(
+                    source,
+                    start,
+                    "not a JSONPath: a string is not closed",
+                ));
             }
-            '(' | '[' => open += 1,
-            ')' | ']' => open = open.saturating_sub(1),
-            _ => {}
+            continue;
+        }
+        if matches!(next, '(' | '[') {
+            open += 1;
+        } else if matches!(next, ')' | ']') {
+            open = open.saturating_sub(1);
         }
         if open > JSONPATH_BRACKETS_MAX {
             let message = format!("brackets are nested deeper than {JSONPATH_BRACKETS_MAX} levels");
-            return Err(CompileError::at(source, scanner.at, message));
+            return Err(CompileError::at(source, start, message));
         }
         scanner.at += next.len_utf8();
     }
@@ -184,7 +188,7 @@ impl<'s> Scanner<'s> {
         loop {
             self.skip_blank();
             only = match self.peek() {
-                Some('"' | '\'') => Some(Segment::Name(self.text())),
+                Some('"' | '\'') => self.text().map(Segment::Name),
                 Some('?') => {
                     self.at += 1;
                     selectors.filters.push(self.filter()?);
@@ -232,9 +236,14 @@ impl<'s> Scanner<'s> {
                     self.at += 1;
                 }
                 'a'..='z' => {
+                    let start = self.at;
                     let name = self.take_while(continues_name);
                     if matches!(name, "match" | "search") {
-                        filter.pattern_bytes += self.pattern_bytes()?;
+                        let message = format!(
+                            "`{name}` is not available: its pattern would be compiled for every \
+                             node; use a CEL expression with contains, startsWith or endsWith"
+                        );
+                        return Err(CompileError::at(self.source, start, message));
                     }
                 }
                 _ => self.at += next.len_utf8(),
@@ -243,54 +252,20 @@ impl<'s> Scanner<'s> {
         Ok(filter)
     }
 
-    /// Looks ahead at the pattern of `match(…, 'pattern')`. It is compiled anew for each node: it
-    /// must be short, written out, and without counted repetition, whose size is not its length.
-    fn pattern_bytes(&self) -> Result<usize, CompileError> {
-        let mut ahead = Scanner { source: self.source, at: self.at };
-        let mut open = 0_usize;
-        while let Some(next) = ahead.peek() {
-            match next {
-                '"' | '\'' => {
-                    ahead.text();
-                    continue;
-                }
-                '(' | '[' => open += 1,
-                ')' | ']' => open = open.saturating_sub(1),
-                ',' if open == 1 => break,
-                _ => {}
-            }
-            ahead.at += next.len_utf8();
-        }
-        ahead.take(",");
-        ahead.skip_blank();
-        let start = ahead.at;
-        let refuse = |message: &str| Err(CompileError::at(self.source, start, message));
-        if !matches!(ahead.peek(), Some('"' | '\'')) {
-            return refuse("the pattern of `match` and `search` is a string written here");
-        }
-        let pattern = ahead.text();
-        if pattern.len() > PATTERN_BYTES_MAX {
-            return refuse("a pattern has at most 256 bytes");
-        }
-        if pattern.replace("\\p{", "").replace("\\P{", "").contains('{') {
-            return refuse("a pattern has no counted repetition such as `a{3}`");
-        }
-        Ok(pattern.len() + 1)
-    }
-
-    /// A string literal, unescaped. What follows a backslash never ends it.
-    fn text(&mut self) -> String {
+    /// A string literal, unescaped; `None` when it is not closed. What follows a backslash never
+    /// closes it.
+    fn text(&mut self) -> Option<String> {
         let mut text = String::new();
-        let quote = self.peek();
-        self.at += quote.map_or(0, char::len_utf8);
+        let quote = self.peek()?;
+        self.at += quote.len_utf8();
         while let Some(next) = self.peek() {
             self.at += next.len_utf8();
-            if Some(next) == quote {
-                break;
+            if next == quote {
+                return Some(text);
             }
             if next == '\\' { text.extend(self.escape()) } else { text.push(next) }
         }
-        text
+        None
     }
 
     fn escape(&mut self) -> Option<char> {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Executes SQL in the local D1, also while the stack serves: d1.sh STATE_DIR --command SQL | --file F
+# Executes SQL in the local D1, also while the stack serves:
+#   d1.sh STATE_DIR --command SQL | --file FILE
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"

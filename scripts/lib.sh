@@ -24,7 +24,7 @@ quietly() {
   shift 2
   say "$label"
   { "$@" >"$log" 2>&1 </dev/null && echo ok || echo failed; } | {
-    until read -rt 30 outcome || (($? <= 128)); do say "$label: still at it"; done
+    until read -rt 30 outcome || (($? <= 128)); do say "… still at it"; done
     [[ $outcome == ok ]]
   } && return
   tail -n 30 "$log" >&2

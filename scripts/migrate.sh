@@ -7,7 +7,7 @@ set -euo pipefail
 
 state=${1:-$root/.wrangler/state}
 stamp=$state/.migrated
-migrations=$(cd "$root/migrations" && sha256sum -- *.sql) || fail "no migrations in $root/migrations"
+migrations=$(cd "$root/migrations" && sha256sum -- *.sql) || fail "there are no migrations"
 if [[ $(cat "$stamp" 2>/dev/null) == "$migrations" ]]; then exit 0; fi
 mkdir -p "$state"
 quietly "database: applying migrations" "$state/migrate.log" \

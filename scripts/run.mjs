@@ -21,7 +21,7 @@ const { values } = parseArgs({
 const print = values.mode === "serve" ? console.error : console.log;
 
 const stack = await start();
-onStopSignal(() => stop(0));
+onStopSignal(() => stop(values.mode === "once" ? 130 : 0));
 if (values.mode === "serve") {
   console.log(`ready ${stack.url}`);
 } else {

@@ -170,9 +170,9 @@ function workerFrom(file, wrangler, shared) {
 }
 
 /**
- * Miniflare starts workerd out of our sight, and starts it again when it dies. Here its process is
- * caught as it is made: in a group of its own, so that Ctrl-C reaches us alone; killed by the kernel
- * if we die first; and its end is ours.
+ * Miniflare starts workerd out of our sight, and again when it dies. Here its process is caught as
+ * it is made: in a group of its own, so that Ctrl-C reaches us alone; killed by the kernel if we
+ * die first; and its end is ours.
  */
 function watchRuntime(died) {
   const spawn = childProcess.spawn;

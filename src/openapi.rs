@@ -166,6 +166,8 @@ mod tests {
                 for (status, response) in operation["responses"].as_object().unwrap() {
                     let schema = &response["content"]["application/json"]["schema"];
                     let is_error = status.starts_with(['4', '5']);
+                    let described = response["description"].as_str();
+                    assert!(described.is_some_and(|text| !text.is_empty()), "{place} {status}");
                     assert_eq!(
                         schema["$ref"] == "#/components/schemas/ErrorReply",
                         is_error,

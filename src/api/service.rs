@@ -22,7 +22,10 @@ const DESCRIPTION: &str = "A serverless edge orchestrator for AI services: pipel
     database, executions are durable, bounded in time and money, and explain themselves.";
 
 /// The front page.
-#[utoipa::path(get, path = "/", tag = PUBLIC, responses((status = 200, body = RootReply)))]
+#[utoipa::path(
+    get, path = "/", tag = PUBLIC,
+    responses((status = 200, description = "What it is and where to go on", body = RootReply)),
+)]
 pub async fn root() -> Json<RootReply> {
     let links = ["/help", "/health", "/capabilities", "/templates", "/openapi.json"];
     Json(RootReply {
@@ -34,7 +37,10 @@ pub async fn root() -> Json<RootReply> {
 }
 
 /// How to use the orchestrator: credentials and endpoints.
-#[utoipa::path(get, path = "/help", tag = PUBLIC, responses((status = 200, body = HelpReply)))]
+#[utoipa::path(
+    get, path = "/help", tag = PUBLIC,
+    responses((status = 200, description = "How to use it", body = HelpReply)),
+)]
 pub async fn help() -> Json<HelpReply> {
     let credential = |audience: &str, headers: &[&str]| Credential {
         audience: audience.to_owned(),

@@ -133,6 +133,17 @@ impl Document for Steps<'_> {
         })))
     }
 
+    /// An output is lent, never put together with the rest: it may be large.
+    fn field(&self, key: &str, field: &str) -> Option<Cow<'_, Value>> {
+        let Self(state, from) = *self;
+        if field != "output" {
+            return self.value(key)?.get(field).cloned().map(Cow::Owned);
+        }
+        let index = state.plan.find(key).filter(|index| state.is_visible(from, *index))?;
+        let output = state.step(index).output.as_ref().and_then(|output| output.value());
+        Some(output.map_or(Cow::Owned(Value::Null), |value| Cow::Borrowed(value.as_ref())))
+    }
+
     fn keys(&self) -> Vec<String> {
         let Self(state, from) = *self;
         let visible = |index: &StepIndex| state.is_visible(from, *index);

@@ -58,7 +58,7 @@ pub const STEPS_MAX: u64 = 1_000_000;
 /// How many bytes one evaluation may allocate on the way to its result.
 pub const SCRATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The largest result of one condition or one whole mapping, as compact JSON.
-pub const RESULT_BYTES_MAX: usize = 1024 * 1024;
+pub const RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How deep a result may be nested. A journal row wraps a result in a few levels more, and is read
 /// back by a parser that refuses more than 128.
 pub const RESULT_DEPTH_MAX: u32 = 64;

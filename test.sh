@@ -54,8 +54,10 @@ scripts/setup-toolchain.sh
 # shellcheck source=scripts/env.sh
 . scripts/env.sh
 phase "formatting" cargo fmt --all --check
-phase "lints" cargo clippy --workspace --all-targets -- -D warnings
-phase "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+phase "lints" cargo clippy --workspace --all-targets --keep-going -- -D warnings
+# Read by those who work on it, so it shows private items, and may link to them.
+phase "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
+  cargo doc --workspace --no-deps --document-private-items --keep-going
 phase "host tests" cargo test --workspace --no-fail-fast
 phase "wasm build" scripts/build.sh
 if [[ $verdict == ok ]]; then

@@ -63,8 +63,8 @@ pub fn method(desk: &Desk) -> Section {
     });
     sentences.push(
         "Related coverage means that another article uses much the same words. Categories, tone \
-         and relevance are measured by machine and can be wrong for a single article; follow the links \
-         before acting on one."
+         and relevance are measured by machine and can be wrong for a single article; follow the \
+         links before acting on one."
             .to_owned(),
     );
     let text = sentences.join(" ");

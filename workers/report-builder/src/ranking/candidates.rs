@@ -228,8 +228,8 @@ mod tests {
     #[test]
     fn only_whole_sentences_of_the_story_are_quoted() {
         let body = "The council voted for the bridge by a wide margin on Monday night. Read more \
-            on our website about the vote of the council. Short one. This sentence was cut off by the \
-            feed after a number of words and ends with an ellip…";
+            on our website about the vote of the council. Short one. This sentence was cut off by \
+            the feed after a number of words and ends with an ellip…";
         assert_eq!(
             quoted(body),
             ["The council voted for the bridge by a wide margin on Monday night."]

@@ -214,7 +214,7 @@ mod tests {
             (
                 "Bridge opens",
                 "The new bridge over the river opened to traffic on Monday after four years of \
-                 work. Its cost rose to ninety million, the auditors of the state found in a report.",
+                 work. Its cost rose to ninety million, the auditors found in a report.",
             ),
         ])
     }

@@ -1,5 +1,5 @@
-//! Measures the classifier on the labelled sample articles of `workers/sample-feeds`, which it never
-//! reads otherwise: precision of the ranking, categories, languages, duplicates.
+//! Measures the classifier on the labelled sample articles of `workers/sample-feeds`, which it
+//! never reads otherwise: precision of the ranking, categories, languages, duplicates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -39,13 +41,30 @@ impl Reply {
 impl Client {
     /// A client of the orchestrator at `url`.
     pub fn new(url: &str, key: &str, secret: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build();
+        // Whoever comes first installs it for the process; it is the same one.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let http = reqwest::Client::builder().timeout(CALL_TIMEOUT).build();
         Self {
-            http: http.expect("a client without TLS can be made"),
+            http: http.expect("a client with the process's TLS can be made"),
             url: url.trim_end_matches('/').to_owned(),
             key: key.to_owned(),
             secret: secret.to_owned(),
         }
+    }
+
+    /// Where the orchestrator answers, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The client key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The secret shared with the workers.
+    pub fn secret(&self) -> &str {
+        &self.secret
     }
 
     /// A request without credentials, to be changed as wanted and given to [`Client::send`].
@@ -65,9 +84,9 @@ impl Client {
 
     /// Sends a request and reads the reply; an error when none came.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply, String> {
-        let reply = request.send().await.map_err(|error| error.to_string())?;
+        let reply = request.send().await.map_err(|error| reason(&error))?;
         let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
-        let text = reply.text().await.map_err(|error| error.to_string())?;
+        let text = reply.text().await.map_err(|error| reason(&error))?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Reply { status, headers, body })
     }
@@ -115,4 +134,10 @@ impl Client {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The error with what caused it: the outermost one says little.
+fn reason(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }

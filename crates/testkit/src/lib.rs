@@ -1,5 +1,7 @@
 //! Starts the local stack, talks to it, injects faults and checks the outcome.
 
 pub mod client;
+pub mod model;
 pub mod stack;
+pub mod suite;
 pub mod workers;

@@ -87,13 +87,29 @@ pub struct Stack {
     options: Vec<String>,
 }
 
+/// What the Workers of a stack are configured with, each as `NAME=value`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Vars<'v> {
+    /// For the orchestrator alone.
+    pub orchestrator: &'v [&'v str],
+    /// For every Worker.
+    pub shared: &'v [&'v str],
+}
+
 impl Stack {
     /// Starts the stack on a state folder; each of `vars` is `NAME=value` for the orchestrator.
     pub fn start(state: &StateDir, vars: &[&str]) -> Self {
+        Self::start_with(state, Vars { orchestrator: vars, ..Vars::default() })
+    }
+
+    /// Starts the stack on a state folder, with the keys of tests and the sample feeds.
+    pub fn start_with(state: &StateDir, vars: Vars<'_>) -> Self {
         let mut options: Vec<String> =
             ["--port", "0", "--state", state.text()].map(str::to_owned).to_vec();
-        for var in vars {
-            options.extend(["--var".to_owned(), (*var).to_owned()]);
+        for (option, assignments) in [("--var", vars.orchestrator), ("--var-all", vars.shared)] {
+            for assignment in assignments {
+                options.extend([option.to_owned(), (*assignment).to_owned()]);
+            }
         }
         for (name, value) in [
             ("CLIENT_API_KEY", CLIENT_API_KEY),

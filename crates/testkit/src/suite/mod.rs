@@ -1,0 +1,156 @@
+//! The HTTP suite: what an orchestrator with the seed data answers, seen from outside. It needs a
+//! URL and the two keys and nothing else, so it passes against a local stack as against any
+//! deployment; it leaves executions behind, and changes no row of the registry or the templates.
+//!
+//! A case is a name and an async function from a [`Subject`] to an [`Outcome`]. To add one, write
+//! the function and name it in the `cases!` of its phase. Cases do not depend on each other's order;
+//! what several of them look at is brought about once, by the subject.
+
+mod expect;
+mod schema;
+mod subject;
+
+mod asynchronous;
+mod authentication;
+mod cache;
+mod configuration;
+mod execution;
+mod headers;
+mod history;
+mod idempotency;
+mod input;
+mod limits;
+mod openapi;
+mod public;
+mod templates;
+
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+
+pub use subject::Subject;
+
+/// What came of a case: nothing to say, or what was not as it should be.
+pub type Outcome = Result<(), String>;
+
+/// The longest that a case may take.
+const CASE_TIMEOUT: Duration = Duration::from_secs(240);
+/// What is shown of a failure: it may quote a whole reply.
+const FAILURE_CHARS_MAX: usize = 600;
+
+/// Cases about one thing.
+#[derive(Debug)]
+pub struct Phase {
+    /// What they are about.
+    pub title: &'static str,
+    /// The cases, in the order in which they are passed.
+    pub cases: Vec<Case>,
+}
+
+/// One thing that must hold.
+#[derive(Debug)]
+pub struct Case {
+    /// What holds, in a few words.
+    pub name: &'static str,
+    check: fn(&Subject) -> BoxFuture<'_, Outcome>,
+}
+
+/// How the suite went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Cases that hold.
+    pub passed: usize,
+    /// Cases that do not.
+    pub failed: usize,
+}
+
+/// How lines are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// In green and red.
+    Colours,
+    /// In the terminal's own colour, or in a file.
+    Plain,
+}
+
+/// A list of cases: each a name and an async function.
+macro_rules! cases {
+    ($($name:literal => $check:path),+ $(,)?) => {
+        vec![$($crate::suite::Case { name: $name, check: |it| Box::pin($check(it)) }),+]
+    };
+}
+use cases;
+
+/// Every phase, in order.
+pub fn phases() -> Vec<Phase> {
+    vec![
+        public::phase(),
+        configuration::phase(),
+        authentication::phase(),
+        input::phase(),
+        execution::phase(),
+        asynchronous::phase(),
+        idempotency::phase(),
+        cache::phase(),
+        history::phase(),
+        templates::phase(),
+        limits::phase(),
+        headers::phase(),
+        openapi::phase(),
+    ]
+}
+
+/// Passes the suite and prints a line for each case. With `only`, it passes those cases whose name
+/// or phase contains the text.
+pub async fn pass(subject: &Subject, only: Option<&str>, paint: Paint) -> Tally {
+    let wanted = |phase: &Phase, case: &Case| {
+        only.is_none_or(|text| phase.title.contains(text) || case.name.contains(text))
+    };
+    let mut tally = Tally::default();
+    for (number, mut phase) in (1..).zip(phases()) {
+        let cases = std::mem::take(&mut phase.cases);
+        let cases: Vec<Case> = cases.into_iter().filter(|case| wanted(&phase, case)).collect();
+        if !cases.is_empty() {
+            println!("\n{number}. {}", phase.title);
+        }
+        for case in cases {
+            let (outcome, took) = case.pass(subject).await;
+            println!("{}", line(case.name, &outcome, took, paint));
+            match outcome {
+                Ok(()) => tally.passed += 1,
+                Err(_) => tally.failed += 1,
+            }
+        }
+    }
+    tally
+}
+
+impl Case {
+    /// Passes the case; a case that does not end in time does not hold.
+    #[expect(clippy::disallowed_methods, reason = "a tool of the tests measures time")]
+    pub async fn pass(&self, subject: &Subject) -> (Outcome, Duration) {
+        let began = Instant::now();
+        let outcome = tokio::time::timeout(CASE_TIMEOUT, (self.check)(subject)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(format!("no end within {CASE_TIMEOUT:?}")));
+        (outcome, began.elapsed())
+    }
+}
+
+fn line(name: &str, outcome: &Outcome, took: Duration, paint: Paint) -> String {
+    let (mark, colour) = if outcome.is_ok() { ("✓", 32) } else { ("✗", 31) };
+    let mark = match paint {
+        Paint::Colours => format!("\x1b[{colour}m{mark}\x1b[0m"),
+        Paint::Plain => mark.to_owned(),
+    };
+    let line = format!("  {mark} {name} ({} ms)", took.as_millis());
+    match outcome {
+        Ok(()) => line,
+        Err(failure) => {
+            let failure: String = failure.chars().take(FAILURE_CHARS_MAX).collect();
+            format!("{line}\n      {failure}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The executive summary: what the coverage is about, then what it says, theme by theme.
 
+use std::collections::BTreeSet;
+
 use crate::calendar;
 use crate::document::{Block, Fact, Inline, Section};
 use crate::material::Source;
@@ -49,12 +51,18 @@ fn overview(desk: &Desk) -> String {
         [(_, count)] if *count == total => {}
         [(first, count), rest @ ..] => {
             let others: Vec<String> = rest.iter().map(|(t, n)| format!("{t} ({n})")).collect();
+            let is_topic = is_topic(first, desk.brief.topic);
+            let joint = if is_topic { "; others reach into" } else { ", followed by" };
             let followed = match others.as_slice() {
                 [] => String::new(),
-                others => format!(", followed by {}", prose::listed(others)),
+                others => format!("{joint} {}", prose::listed(others)),
             };
             let of = prose::count_of(total, "article");
-            sentences.push(format!("Coverage centres on {first} ({count} of {of}){followed}."));
+            sentences.push(if is_topic {
+                format!("{count} of {of} treat the topic itself{followed}.")
+            } else {
+                format!("Coverage centres on {first} ({count} of {of}){followed}.")
+            });
         }
     }
     sentences.extend(volume(desk));
@@ -67,6 +75,14 @@ fn overview(desk: &Desk) -> String {
         ));
     }
     sentences.join(" ")
+}
+
+/// Whether a theme is but another name of the topic: "energy" of "renewable energy" is not.
+fn is_topic(theme: &str, topic: &str) -> bool {
+    let terms = |text: &str| -> BTreeSet<String> {
+        text::terms(text, text::Language::English).into_iter().collect()
+    };
+    terms(theme) == terms(topic)
 }
 
 /// "Publication peaked on 12 Nov."

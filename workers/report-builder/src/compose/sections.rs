@@ -191,8 +191,16 @@ pub fn tone_sentence(material: &Material) -> Option<String> {
         return None;
     }
     let [positive, _, negative] = counts;
+    let lean = |side: &str| {
+        format!(
+            "The tone leans {side}: {positive} of {total} articles are positive, {negative} \
+             negative."
+        )
+    };
     Some(match mostly(&counts) {
         Some(tone) => format!("The tone is {tone}."),
+        None if negative >= 2 * positive => lean("to the negative"),
+        None if positive >= 2 * negative => lean("to the positive"),
         None => format!(
             "The tone is divided: {positive} of {total} articles are positive, {negative} negative."
         ),

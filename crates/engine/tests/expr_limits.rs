@@ -74,8 +74,10 @@ fn memory_is_limited() {
 #[test]
 fn results_are_limited() {
     let too_large = Err(EvalError::TooLarge { limit: RESULT_BYTES_MAX });
-    for source in ["=concat(data.texts, data.texts)", "=[data.texts, data.text, data.text]"] {
-        assert_eq!(world().value(source), too_large, "{source}");
+    let many = ["data.texts"; 8].join(", ");
+    let joined = "=concat(data.texts, data.texts)".to_owned() + &".map(x, [x, x])".repeat(2);
+    for source in [joined, format!("=[{many}]")] {
+        assert_eq!(world().value(&source), too_large, "{source}");
     }
     let shared = "=[1]".to_owned() + &".map(x, [x, x])".repeat(25);
     assert_eq!(world().value(&shared), too_large, "parts that share memory count each time");

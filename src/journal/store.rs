@@ -5,10 +5,14 @@
 //! update at the end. Tables keep no row ids, so the keys cost no second index; large records are
 //! split at [`PART_BYTES_MAX`].
 
+mod row;
+
 use engine::ids::{Epoch, ExecutionId, InboxSeq, Seq};
 use engine::shard::{EndedRow, ExecutionRow, IdempotencyRow, InboxEntry, Phase, Store};
 use engine::time::Timestamp;
 use worker::{SqlStorage, SqlStorageValue as Sql};
+
+use row::Row;
 
 /// The largest part of a record in one row; the platform takes 2 MB.
 const PART_BYTES_MAX: usize = 1024 * 1024;
@@ -93,7 +97,7 @@ impl SqliteStore {
 
     fn rows(&self, statement: &str, values: Vec<Sql>) -> worker::Result<Vec<Row>> {
         let rows = self.0.exec(statement, values)?.raw();
-        rows.map(|row| row.map(|values| Row(values.into_iter()))).collect()
+        rows.map(|row| row.map(Row::new)).collect()
     }
 
     fn number(&self, statement: &str, values: Vec<Sql>) -> worker::Result<Option<u64>> {
@@ -290,64 +294,6 @@ impl Store for SqliteStore {
         }
         self.write(FORGET_KEYS, vec![moment(now), limit])?;
         Ok(count)
-    }
-}
-
-/// The values of a row, taken from left to right.
-struct Row(std::vec::IntoIter<Sql>);
-
-impl Row {
-    fn execution(mut self) -> worker::Result<ExecutionRow> {
-        Ok(ExecutionRow {
-            id: self.id()?,
-            account: self.text()?,
-            started_at: self.moment()?,
-            epoch: Epoch(self.unsigned()?),
-            phase: self.phase()?,
-            wake_at: self.integer()?.map(Timestamp::from_millis),
-            seq: Seq(self.unsigned()?),
-            inbox: InboxSeq(self.unsigned()?),
-            inbox_seen: InboxSeq(self.unsigned()?),
-        })
-    }
-
-    fn integer(&mut self) -> worker::Result<Option<i64>> {
-        match self.0.next() {
-            Some(Sql::Integer(value)) => Ok(Some(value)),
-            Some(Sql::Float(value)) => Ok(Some(value as i64)),
-            Some(Sql::Null) => Ok(None),
-            _ => Err("a column of the journal is no number".into()),
-        }
-    }
-
-    fn unsigned(&mut self) -> worker::Result<u64> {
-        let value = self.integer()?.and_then(|value| u64::try_from(value).ok());
-        value.ok_or_else(|| "a number of the journal is missing or negative".into())
-    }
-
-    fn moment(&mut self) -> worker::Result<Timestamp> {
-        let value = self.integer()?.map(Timestamp::from_millis);
-        value.ok_or_else(|| "a moment of the journal is missing".into())
-    }
-
-    fn text(&mut self) -> worker::Result<String> {
-        match self.0.next() {
-            Some(Sql::String(value)) => Ok(value),
-            _ => Err("a column of the journal is no text".into()),
-        }
-    }
-
-    fn id(&mut self) -> worker::Result<ExecutionId> {
-        self.text()?.parse().map_err(|_| "an id of the journal is malformed".into())
-    }
-
-    fn phase(&mut self) -> worker::Result<Phase> {
-        match self.text()?.as_str() {
-            "active" => Ok(Phase::Active),
-            "parked" => Ok(Phase::Parked),
-            "ended" => Ok(Phase::Ended),
-            _ => Err("a phase of the journal is unknown".into()),
-        }
     }
 }
 

@@ -45,6 +45,7 @@ fn the_template_that_the_others_change_is_valid() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of all mistakes")]
 fn each_mistake_is_reported_at_its_field() {
     let long = "x".repeat(65);
     let too_long = ATTEMPT_MAX.get() + 1;

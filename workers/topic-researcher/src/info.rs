@@ -18,7 +18,7 @@ pub(crate) static INFO: WorkerInfo = WorkerInfo {
             "query":"renewable energy prices markets costs","keywords":["renewable energy"]}],
             "sources":[{"url":"https://example.org/feed","title":"Example",
             "site_url":"https://example.org","quality_score":0.71,"category":"energy",
-            "reason":"for \"Renewable energy: markets and prices\": matches \"prices\" (keywords)"}],
+            "reason":"for \"Renewable energy: markets\": matches \"prices\" (keywords)"}],
             "avg_quality_score":0.71,"sources_discovered":1,
             "discovery":[{"site":"https://example.org","status":"found","feeds":1}],"cost_usd":0}"#,
         estimated_cost_usd: 0.002,

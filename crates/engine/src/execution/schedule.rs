@@ -156,7 +156,7 @@ impl Deciding<'_> {
         started < self.context.slots as usize && may_begin
     }
 
-    /// With nothing in flight and no retry to come, what the budget cannot pay for now it never
+    /// With nothing in flight and no retry to come, what the budget cannot cover it never
     /// can. A step that only lacks a slot or time starts under the next driver.
     fn end_if_unaffordable(&mut self) {
         let now = self.context.now;

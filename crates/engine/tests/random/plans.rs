@@ -63,7 +63,7 @@ fn step() -> impl Strategy<Value = Seed> {
         let (optional, retries, total_deadline_ms, fallback, order) = policy;
         // Two draws: each earlier step is a dependency with a chance of one in four.
         let dependencies = a & b;
-        let shape = Seed {
+        Seed {
             dependencies,
             kind,
             condition,
@@ -74,8 +74,7 @@ fn step() -> impl Strategy<Value = Seed> {
             total_deadline_ms,
             fallback,
             order,
-        };
-        shape
+        }
     })
 }
 

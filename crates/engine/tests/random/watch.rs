@@ -261,7 +261,7 @@ impl Watch {
 
     /// The journal, written down and read back, comes to this very state.
     pub fn check_replay(&self) {
-        let text: Vec<String> = self.journal.iter().map(|event| written(event)).collect();
+        let text: Vec<String> = self.journal.iter().map(written).collect();
         let events = text.iter().map(|text| serde_json::from_str(text).expect("events are read"));
         let events: Vec<Event> = events.collect();
         assert_eq!(events, self.journal);

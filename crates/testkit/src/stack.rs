@@ -87,6 +87,15 @@ pub struct Stack {
     options: Vec<String>,
 }
 
+/// What a process has used.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    /// CPU time, of user and system.
+    pub cpu_ms: u64,
+    /// The most memory that it had at once (resident).
+    pub peak_kib: u64,
+}
+
 /// What the Workers of a stack are configured with, each as `NAME=value`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Vars<'v> {
@@ -121,6 +130,14 @@ impl Stack {
         let log = state.path().join("stack.log");
         options.extend(["--log".to_owned(), log.to_str().expect("text").to_owned()]);
         Self::spawn(options)
+    }
+
+    /// One Worker alone, by its `wrangler.toml`: for comparison.
+    pub fn only(state: &StateDir, config: &str) -> Self {
+        let log = state.path().join("only.log");
+        let log = log.to_str().expect("paths of tests are text");
+        let options = ["--port", "0", "--state", state.text(), "--config", config, "--log", log];
+        Self::spawn(options.map(str::to_owned).to_vec())
     }
 
     /// A stack on the same state and with the same vars as this one, which must be dead.
@@ -167,6 +184,23 @@ impl Stack {
     /// The process of workerd, for its figures.
     pub fn workerd(&self) -> u32 {
         self.workerd
+    }
+
+    /// What workerd has used since it was started: CPU milliseconds, and at most so much memory.
+    pub fn used(&self) -> Used {
+        let read = |file: &str| {
+            let path = format!("/proc/{}/{file}", self.workerd);
+            std::fs::read_to_string(path).expect("workerd is there")
+        };
+        let stat = read("stat");
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = after_name.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.filter_map(|text| text.parse::<u64>().ok()).sum();
+        let status = read("status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak_kib = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+        // Linux counts 100 ticks a second on every machine that these tests meet (USER_HZ).
+        Used { cpu_ms: ticks * 10, peak_kib: peak_kib.unwrap_or(0) }
     }
 
     /// Kills workerd in the middle of whatever it does.

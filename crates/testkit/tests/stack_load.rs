@@ -1,10 +1,10 @@
-//! Two hundred executions, 32 at a time: every one completes. The figures are printed, not judged.
+//! Two hundred executions, 32 at a time: every one completes. The figures are printed beside those
+//! of a bare Worker that makes the same calls and keeps nothing; they are not judged.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use futures::stream::{self, StreamExt};
+use serde_json::{Value, json};
 use testkit::stack::{Stack, StateDir, wanted};
 use testkit::workers::Workers;
 
@@ -28,7 +28,6 @@ fn template(workers: &Workers) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::disallowed_methods, reason = "a tool of the tests measures time")]
 async fn two_hundred_executions_complete() {
     if !wanted() {
         return;
@@ -36,46 +35,70 @@ async fn two_hundred_executions_complete() {
     let workers = Workers::start().await;
     let state = StateDir::new("load");
     state.execute(&template(&workers));
+
+    let floor = Stack::only(&state, "bench/floor/wrangler.toml");
+    let url = format!("{}/step/0", workers.url());
+    let body = |n: usize| json!({ "topic": format!("load {n}"), "url": url });
+    let bare = load(&floor, "/", &body).await;
+    println!("bare Worker, keeping nothing:  {bare}");
+    drop(floor);
+    assert_eq!(workers.calls().len(), EXECUTIONS * STEPS);
+
     let stack = Stack::start(&state, &["MAX_CONCURRENT_PIPELINES=64", "LOG_LEVEL=warn"]);
-    let (next, took) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
-    let began = Instant::now();
-    let clients = (0..AT_ONCE).map(|_| {
-        let (client, next, took) = (stack.client(), Arc::clone(&next), Arc::clone(&took));
-        tokio::spawn(async move {
-            loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= EXECUTIONS {
-                    return;
-                }
-                let body = json!({
-                    "topic": format!("load {n}"), "pipeline_template": "five", "use_cache": false,
-                });
-                let asked = Instant::now();
-                let reply = client.orchestrate(&body).await.expect("an answer");
-                assert_eq!(reply.status, 200, "{}", reply.body);
-                assert_eq!(reply.text("/status"), "completed");
-                took.lock().expect("no holder panics").push(asked.elapsed());
-            }
-        })
-    });
-    for client in clients.collect::<Vec<_>>() {
-        client.await.expect("no client panics");
-    }
-    let seconds = began.elapsed().as_secs_f64();
-    let mut took = took.lock().expect("no holder panics").clone();
-    took.sort_unstable();
-    let at = |share: f64| ms(took[((took.len() - 1) as f64 * share) as usize]);
-    println!(
-        "{EXECUTIONS} executions of {STEPS} steps, {AT_ONCE} at a time: {:.0} a second, p50 {:.1} \
-         ms, p99 {:.1} ms",
-        EXECUTIONS as f64 / seconds,
-        at(0.5),
-        at(0.99),
-    );
-    assert_eq!(took.len(), EXECUTIONS);
-    assert_eq!(workers.calls().len(), EXECUTIONS * STEPS, "each step was called once");
+    let body = |n: usize| json!({ "topic": format!("load {n}"), "pipeline_template": "five", "use_cache": false });
+    let durable = load(&stack, "/orchestrate", &body).await;
+    println!("durable, each step kept:       {durable}");
+    let calls = workers.calls().len();
+    assert_eq!(calls, 2 * EXECUTIONS * STEPS, "each step was called once");
 }
 
-fn ms(length: Duration) -> f64 {
-    length.as_secs_f64() * 1000.0
+/// The figures of one load.
+struct Figures {
+    seconds: f64,
+    took: Vec<Duration>,
+    cpu_ms: u64,
+    peak_kib: u64,
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = |share: f64| {
+            let place = (self.took.len() - 1) as f64 * share;
+            self.took[place as usize].as_secs_f64() * 1000.0
+        };
+        write!(
+            f,
+            "{:.0} a second, p50 {:.1} ms, p99 {:.1} ms, CPU {:.2} ms each, peak {:.0} MiB",
+            EXECUTIONS as f64 / self.seconds,
+            at(0.5),
+            at(0.99),
+            self.cpu_ms as f64 / EXECUTIONS as f64,
+            self.peak_kib as f64 / 1024.0,
+        )
+    }
+}
+
+/// So many requests, so many at once.
+#[expect(clippy::disallowed_methods, reason = "a tool of the tests measures time")]
+async fn load(stack: &Stack, path: &'static str, body: &impl Fn(usize) -> Value) -> Figures {
+    let ask = |n: usize| {
+        let (client, body) = (stack.client(), body(n));
+        async move {
+            let asked = Instant::now();
+            let request = client.request(reqwest::Method::POST, path).json(&body);
+            let reply = client.send(client.as_client(request)).await.expect("an answer");
+            assert_eq!(reply.status, 200, "{}", reply.body);
+            assert_eq!(reply.text("/status"), "completed");
+            asked.elapsed()
+        }
+    };
+    let before = stack.used();
+    let began = Instant::now();
+    let took = stream::iter(0..EXECUTIONS).map(ask).buffer_unordered(AT_ONCE);
+    let mut took: Vec<Duration> = took.collect().await;
+    let seconds = began.elapsed().as_secs_f64();
+    took.sort_unstable();
+    let used = stack.used();
+    assert_eq!(took.len(), EXECUTIONS);
+    Figures { seconds, took, cpu_ms: used.cpu_ms - before.cpu_ms, peak_kib: used.peak_kib }
 }

@@ -127,7 +127,7 @@ const BLOCKS: &[&str] = &[
     "ul",
 ];
 
-/// Other elements that feeds carry. A `<` before any other name is text ("a<b", "Vec<T>").
+/// Other elements that feeds carry. A `<` before any other name is text (`a<b`, `Vec<T>`).
 const INLINES: &[&str] = &[
     "a", "abbr", "acronym", "audio", "b", "big", "body", "button", "center", "cite", "code", "del",
     "details", "dfn", "em", "embed", "font", "head", "html", "i", "iframe", "img", "input", "ins",

@@ -1,7 +1,7 @@
 //! What the reference workers share: the routes every worker has, authentication, the envelope of
 //! replies and errors, cost and usage, deadlines, safe outgoing requests, and the model client.
 //!
-//! A worker is a handler from [`Call`] to [`Reply`] that it hands to [`serve`]. Everything that
+//! A worker is a handler from [`Call`] to [`Reply`] that it hands to [`serve()`]. Everything that
 //! decides something is pure and tested on the host; what touches JavaScript stays in `serve`,
 //! `clock`, `outbound::fetch` and `model::client`, and takes no decision of its own.
 //!

@@ -1,4 +1,5 @@
-//! Input that does not fit: each with its status, its code, its words and the place of what is wrong.
+//! Input that does not fit: each with its status, its code, its words and the place of what is
+//! wrong.
 
 use reqwest::Method;
 use serde_json::{Value, json};

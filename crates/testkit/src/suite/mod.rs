@@ -3,8 +3,8 @@
 //! deployment; it leaves executions behind, and changes no row of the registry or the templates.
 //!
 //! A case is a name and an async function from a [`Subject`] to an [`Outcome`]. To add one, write
-//! the function and name it in the `cases!` of its phase. Cases do not depend on each other's order;
-//! what several of them look at is brought about once, by the subject.
+//! the function and name it in the `cases!` of its phase. No case depends on another having been
+//! passed; what several of them look at is brought about once, by the subject.
 
 mod expect;
 mod schema;

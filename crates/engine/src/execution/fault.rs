@@ -58,13 +58,13 @@ impl Fault {
         Self { code: code.to_owned(), message, kind, retryable: None, retry_after: None }
     }
 
-    /// Whether an attempt that failed so and names no cost has cost nothing: the worker answered,
-    /// or was never asked. Without a word from the worker nobody knows whether the work was done
-    /// and paid for.
+    /// Whether an attempt that failed so and names no cost has cost nothing: the worker refused, or
+    /// was never asked. Where it did the work, or nobody knows whether it did, the estimate counts.
     pub(crate) fn is_free(&self) -> bool {
         match self.kind {
-            FaultKind::Http(_) | FaultKind::Output | FaultKind::Refused => true,
-            FaultKind::Network
+            FaultKind::Http(_) | FaultKind::Refused => true,
+            FaultKind::Output
+            | FaultKind::Network
             | FaultKind::Timeout
             | FaultKind::Lost
             | FaultKind::Expression

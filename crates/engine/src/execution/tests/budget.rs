@@ -39,13 +39,13 @@ fn a_worker_that_names_no_cost_is_settled_at_its_estimate_and_marked() {
 }
 
 #[test]
-fn what_a_failed_attempt_costs_depends_on_whether_the_worker_spoke() {
+fn what_a_failed_attempt_costs_depends_on_whether_the_work_may_have_been_done() {
     let refused = || Fault::new(FaultKind::Refused, "worker.binding_missing", "never sent");
     let output = || Fault::new(FaultKind::Output, "worker.malformed_output", "no JSON");
     for (fault, said, counted) in [
         (http(503), None, 0),
         (http(503), Some(12), 12),
-        (output(), None, 0),
+        (output(), None, 100),
         (output(), Some(12), 12),
         (broken(), None, 100),
         (refused(), None, 0),

@@ -107,7 +107,7 @@ fn depth_and_number_of_values_are_limited() {
 #[test]
 fn the_result_is_limited_as_a_whole() {
     let mut world = world();
-    world.data.insert("text".into(), json!("x".repeat(300_000)));
+    world.data.insert("text".into(), json!("x".repeat(1_200_000)));
     let limit = "expression.limit";
     let code = |mapping: Value| {
         world

@@ -24,6 +24,9 @@ const APPEND_RETRIES_MAX: u32 = 6;
 /// The delay before the first of these; it doubles each time.
 const APPEND_RETRY_DELAY: Millis = Millis::new(50);
 
+/// When another driver is needed at once: by any clock, also one that lags behind this driver's.
+const AT_ONCE: Timestamp = Timestamp::from_millis(0);
+
 /// See the module.
 #[derive(Debug)]
 pub struct Driver {
@@ -254,6 +257,8 @@ impl Driver {
         let may_call = self.holds_lease(now);
         for effect in std::mem::take(&mut self.due) {
             match effect {
+                // An attempt that was given up before it could be made is not made.
+                Effect::Call(request) if !self.state.is_in_flight(request.fence) => {}
                 Effect::Call(request) if !may_call => {
                     self.renew_at = self.renew_at.min(now);
                     self.due.push(Effect::Call(request));
@@ -303,12 +308,6 @@ impl Driver {
         for event in &durable {
             self.due.extend(effects(&self.state, event));
         }
-        // An attempt that was given up again before its start was durable is not made.
-        let state = &self.state;
-        self.due.retain(|effect| match effect {
-            Effect::Call(request) => state.in_flight().any(|(fence, _)| fence == request.fence),
-            Effect::Abort(_) => true,
-        });
         self.meet(inbox);
         self.end_if_over();
     }
@@ -350,7 +349,7 @@ impl Driver {
     fn release(&mut self, now: Timestamp) -> Option<Action> {
         let wake_at = if self.state.has_startable(now) {
             // What fitted in no driver's lifetime must not go round in a hot circle.
-            if self.fruitless { now.plus(self.limits.renew_every) } else { now }
+            if self.fruitless { now.plus(self.limits.renew_every) } else { AT_ONCE }
         } else {
             let next = self.state.next_timer(now).unwrap_or(self.limits.lifetime_end);
             if next < self.limits.lifetime_end {

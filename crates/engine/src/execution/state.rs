@@ -276,6 +276,11 @@ impl State {
         self.in_flight.iter().map(|(fence, step)| (*fence, *step))
     }
 
+    /// Whether the attempt with this fence is in flight.
+    pub fn is_in_flight(&self, fence: Fence) -> bool {
+        self.in_flight.contains_key(&fence)
+    }
+
     /// Whether the terms leave a place for one more step besides those that are in flight or
     /// between two attempts. One step may always be in progress.
     pub(super) fn may_begin(&self) -> bool {

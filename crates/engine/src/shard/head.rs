@@ -31,9 +31,11 @@ impl Head {
         head
     }
 
-    /// An execution that was being driven may still be: its driver gets a grace period.
+    /// An execution that was being driven may still be: its driver gets a grace period. One whose
+    /// lease was given back has a moment at which it needs the next.
     pub fn loaded(row: ExecutionRow, grace_until: Timestamp) -> Self {
         let parked = row.phase == Phase::Parked;
+        let released = row.wake_at.is_some();
         Self {
             account: row.account,
             started_at: row.started_at,
@@ -41,8 +43,8 @@ impl Head {
             seq: row.seq,
             parked,
             wake_at: row.wake_at,
-            lease_until: (!parked).then_some(grace_until),
-            released: parked,
+            lease_until: (!released).then_some(grace_until),
+            released,
             hinted_at: None,
             inbox: row.inbox,
             inbox_seen: row.inbox_seen,

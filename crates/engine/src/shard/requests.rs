@@ -247,7 +247,7 @@ impl<S: Store> Shard<S> {
         }
         let parked = wake_at > now;
         let phase = if parked { Phase::Parked } else { Phase::Active };
-        self.store.release(id, phase, parked.then_some(wake_at), seen)?;
+        self.store.release(id, phase, Some(wake_at), seen)?;
         if let Some(head) = self.open.get_mut(id) {
             head.lease_until = None;
             head.released = true;

@@ -19,7 +19,7 @@ pub struct ExecutionRow {
     pub epoch: Epoch,
     /// Where it stands.
     pub phase: Phase,
-    /// When a parked execution is woken.
+    /// When an execution whose lease was given back needs a driver; `None` while one has it.
     pub wake_at: Option<Timestamp>,
     /// The place of the last record.
     pub seq: Seq,
@@ -74,7 +74,7 @@ pub trait Store {
     ) -> Result<(), Self::Error>;
     /// Notes a lease, and that the execution is active.
     fn take(&mut self, id: &ExecutionId, epoch: Epoch) -> Result<(), Self::Error>;
-    /// Notes where an execution that nobody drives stands.
+    /// Notes where an execution stands whose lease was given back, and when it needs a driver.
     fn release(
         &mut self,
         id: &ExecutionId,

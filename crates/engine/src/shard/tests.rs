@@ -143,7 +143,9 @@ fn a_hand_over_is_hinted_at_once_and_a_parked_execution_when_its_moment_comes() 
     let hand_over =
         Request::Release { id: id(1), epoch: Epoch(2), seen: InboxSeq(0), wake_at: at(0) };
     assert_eq!(ask(&mut shard, 90_002, hand_over, ""), Reply::Released);
+    let mut again = restarted(&shard, 90_003);
     assert_eq!(hints(&mut shard, 90_002), [id(1)]);
+    assert_eq!(hints(&mut again, 90_003), [id(1)], "a restart leaves no grace to nobody");
 }
 
 #[test]

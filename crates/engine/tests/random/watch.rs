@@ -26,6 +26,8 @@ pub struct Watch {
     unanswered: BTreeMap<Fence, u64>,
     /// What was kept back for each attempt that there ever was.
     reserved: BTreeMap<Fence, u64>,
+    /// Steps whose next attempt asks the fallback worker.
+    fallback: BTreeSet<String>,
     fence: Fence,
     spent: u64,
     ended: bool,
@@ -62,6 +64,7 @@ impl Watch {
             in_flight: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             reserved: BTreeMap::new(),
+            fallback: BTreeSet::new(),
             fence: Fence(0),
             spent: 0,
             ended: false,
@@ -130,9 +133,12 @@ impl Watch {
                 self.reserved.insert(*fence, reserved.as_micros());
                 self.in_flight.insert(*fence, (step.clone(), reserved.as_micros()));
             }
-            Event::AttemptFailed { step, fence, fault, cost, .. } => {
+            Event::AttemptFailed { step, fence, fault, cost, fallback, .. } => {
                 let (of, _) = self.in_flight.remove(fence).expect("it was in flight");
                 assert_eq!(of, *step);
+                if *fallback {
+                    self.fallback.insert(step.clone());
+                }
                 self.spent += cost.as_micros();
                 if ["attempt.lost", "worker.timeout", "step.deadline_exceeded"]
                     .contains(&fault.code.as_str())
@@ -161,7 +167,10 @@ impl Watch {
                 let counted = self.unanswered.remove(fence).expect("its answer was unknown");
                 self.spent = self.spent - counted + cost.map_or(counted, |cost| cost.as_micros());
             }
-            Event::Finished { .. } => {
+            Event::Finished { fault, .. } => {
+                if fault.as_ref().is_some_and(|fault| fault.code == "budget.exhausted") {
+                    self.check_exhausted();
+                }
                 self.spent += self.in_flight.values().map(|(_, reserved)| reserved).sum::<u64>();
                 self.in_flight.clear();
                 self.ended = true;
@@ -183,6 +192,21 @@ impl Watch {
 
     fn settle(&mut self, step: &str) {
         assert!(self.settled.insert(step.to_owned()), "`{step}` is settled twice");
+    }
+
+    /// An execution ends for want of money only when none is kept back and nothing that could
+    /// begin can be paid for.
+    fn check_exhausted(&self) {
+        assert!(self.in_flight.is_empty(), "what is kept back may come free");
+        let budget = self.state.started.terms.budget.expect("there is a budget").as_micros();
+        for step in self.plan.steps.iter().filter(|step| !self.settled.contains(&step.name)) {
+            let mut needed = step.dependencies.iter().map(|on| &self.plan.step(*on).name);
+            let target = step.target(self.fallback.contains(&step.name));
+            let cost = target.and_then(|target| target.estimated_cost).unwrap_or_default();
+            let could_begin = needed.all(|name| self.settled.contains(name));
+            let affordable = self.spent + cost.as_micros() <= budget;
+            assert!(!(could_begin && affordable), "`{}` can be paid for", step.name);
+        }
     }
 
     fn check_budget(&self) {

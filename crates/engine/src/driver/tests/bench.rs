@@ -82,6 +82,7 @@ impl Bench {
             Action::Call(request) => format!("call {}", request.step),
             Action::Abort(fence) => format!("abort {}", self.step_of(fence)),
             Action::Renew(epoch) => format!("renew {epoch}"),
+            Action::Release { seen, wake_at: AT_ONCE, .. } => format!("hand over, seen {seen}"),
             Action::Release { seen, wake_at, .. } => {
                 format!("release seen {seen} wake {}", wake_at.as_millis() - BEGINNING_MS)
             }

@@ -52,7 +52,7 @@ fn a_driver_hands_over_at_once_when_an_attempt_does_not_fit_in_what_is_left() {
     bench.succeed("a", json!({}));
     assert_eq!(bench.act(6_000), ["append 2: step_succeeded a"], "20 s do not fit in 19");
     bench.appended();
-    assert_eq!(bench.act(6_001), ["release seen 0 wake 6001"]);
+    assert_eq!(bench.act(6_001), ["hand over, seen 0"]);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_driver_hands_over_only_when_its_last_call_is_answered() {
     bench.succeed("slow", json!({}));
     bench.act(7_000);
     bench.appended();
-    assert_eq!(bench.act(7_001), ["release seen 0 wake 7001"]);
+    assert_eq!(bench.act(7_001), ["hand over, seen 0"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn calls_by_binding_are_counted_from_the_first_and_end_the_drivers_work() {
     bench.succeed("c", json!({}));
     assert_eq!(bench.act(3), ["append 3: step_succeeded b, step_succeeded c"]);
     bench.appended();
-    assert_eq!(bench.act(4), ["release seen 0 wake 4"]);
+    assert_eq!(bench.act(4), ["hand over, seen 0"]);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_driver_that_took_over_and_can_do_nothing_asks_for_the_next_after_a_pause() 
     let bench = Bench::of(vec![step("a")], long, short);
     assert!(bench.driver.state().has_startable(ms(0)), "120 s fit in no driver of 60");
     let mut first = bench;
-    assert_eq!(first.act(0), ["release seen 0 wake 0"], "the next one may live longer");
+    assert_eq!(first.act(0), ["hand over, seen 0"], "the next one may live longer");
     let mut second = first.taken(1_000, Limits { lifetime_end: ms(61_000), ..limits() });
     assert_eq!(second.act(1_000), ["release seen 0 wake 11000"], "or not: no hot circle");
 }
@@ -120,9 +120,9 @@ fn a_release_is_repeated_after_what_came_in_was_met() {
     bench.succeed("a", json!({}));
     bench.act(1_000);
     bench.appended();
-    assert_eq!(bench.act(1_001), ["release seen 0 wake 1001"]);
+    assert_eq!(bench.act(1_001), ["hand over, seen 0"]);
     bench.answer(released(vec![entry(1), entry(2)]));
-    assert_eq!(bench.act(1_002), ["release seen 2 wake 1002"]);
+    assert_eq!(bench.act(1_002), ["hand over, seen 2"]);
     bench.answer(released(Vec::new()));
     assert_eq!(bench.driver.ending(), Some(Ending::Released));
 }
@@ -144,7 +144,7 @@ fn entries_that_came_with_appends_and_renewals_count_as_met() {
     bench.succeed("b", json!({}));
     bench.act(21_000);
     bench.answer(Answer::Appended(Ok(vec![entry(2), entry(3)])));
-    assert_eq!(bench.act(21_001), ["release seen 3 wake 21001"], "`c` does not fit any more");
+    assert_eq!(bench.act(21_001), ["hand over, seen 3"], "`c` does not fit any more");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn while_the_lease_goes_back_nothing_is_decided_appended_or_renewed() {
     bench.succeed("a", json!({}));
     bench.act(6_000);
     bench.appended();
-    assert_eq!(bench.act(6_001), ["release seen 0 wake 6001"]);
+    assert_eq!(bench.act(6_001), ["hand over, seen 0"]);
     assert_eq!(bench.act(16_500), Vec::<String>::new(), "no renewal of what is given back");
     assert_eq!(
         bench.act(40_000),

@@ -129,3 +129,20 @@ fn a_clock_that_jumped_ahead_is_a_reason_to_ask_first() {
     bench.answer(Answer::Renewed(Err(Trouble::Lost)));
     assert_eq!(bench.act(90_001), Vec::<String>::new());
 }
+
+#[test]
+fn a_call_that_waited_for_a_renewal_in_vain_is_not_made_after_its_time() {
+    let brief = step("b").after(&["a"]).edit(|step| step.timeout_ms = Some(5_000));
+    let quick = Limits { renew_every: Millis::from_secs(1), ..limits() };
+    let mut bench = Bench::begun(vec![step("a"), brief.retry(retries(2))], quick);
+    bench.act(0);
+    bench.succeed("a", json!({}));
+    bench.act(1);
+    bench.now_ms = 4_000;
+    bench.appended();
+    assert_eq!(bench.act(4_000), ["renew 1"]);
+    assert_eq!(bench.act(5_000), ["append 3: attempt_failed b"], "its time is over");
+    bench.now_ms = 5_001;
+    bench.answer(renewed());
+    assert_eq!(bench.act(5_001), Vec::<String>::new());
+}

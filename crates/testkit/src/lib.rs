@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod model;
+pub mod sim;
 pub mod stack;
 pub mod suite;
 pub mod workers;

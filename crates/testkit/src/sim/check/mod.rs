@@ -1,0 +1,293 @@
+//! The checkers: what must hold whatever happens. They see records as they become durable, leases
+//! as they are granted, calls as they are made and answers as they arrive; they keep books of their
+//! own and ask no machine.
+
+mod book;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use engine::execution::{Event, Outcome, Payload, Request, State};
+use engine::ids::{Epoch, ExecutionId, Fence, Seq};
+use engine::shard::Projected;
+
+use super::plans::Template;
+use super::reference;
+use super::store::Durable;
+use super::worker::Workers;
+use book::Book;
+
+/// The number of an invocation that drives, or tries to.
+pub type NodeId = u32;
+
+/// What is wrong, in words.
+pub type Checked = Result<(), String>;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Checker {
+    executions: BTreeMap<ExecutionId, Seen>,
+    projected: BTreeMap<ExecutionId, (Seq, bool)>,
+    /// When a clock that others cannot see last jumped: the shard's.
+    pub shard_jumped_at: Option<i64>,
+    pub records: u64,
+    pub digest: u64,
+    pub open: usize,
+}
+
+/// What was seen of one execution.
+#[derive(Debug)]
+struct Seen {
+    template: Arc<Template>,
+    records: Vec<String>,
+    book: Book,
+    epoch: Epoch,
+    /// Who holds the lease that was granted last, until it is given back.
+    holder: Option<NodeId>,
+    called: BTreeSet<Fence>,
+    answers: BTreeMap<Fence, Outcome>,
+    charged: u64,
+    posted: u64,
+    met: BTreeMap<NodeId, u64>,
+}
+
+impl Checker {
+    /// A record became durable.
+    pub fn durable(&mut self, now_ms: i64, durable: &Durable, template: &Arc<Template>) -> Checked {
+        let Durable { id, seq, record } = durable;
+        self.records += 1;
+        self.digest = mix(self.digest, record);
+        let events: Vec<Event> =
+            serde_json::from_str(record).map_err(|error| format!("{id}: {error} in {record}"))?;
+        let seen = self.executions.entry(id.clone()).or_insert_with(|| {
+            self.open += 1;
+            Seen::new(template)
+        });
+        if seq.0 != seen.records.len() as u64 + 1 {
+            let known = seen.records.len();
+            return Err(format!("{id}: a record at {seq}, and {known} are durable already"));
+        }
+        seen.records.push(record.clone());
+        let was_open = !seen.book.ended;
+        for event in &events {
+            seen.book.enter(now_ms, event, &seen.answers).map_err(|why| format!("{id}: {why}"))?;
+        }
+        self.open -= usize::from(was_open && seen.book.ended);
+        Ok(())
+    }
+
+    /// A lease was granted.
+    pub fn granted(&mut self, id: &ExecutionId, node: NodeId, epoch: Epoch) -> Checked {
+        let Some(seen) = self.executions.get_mut(id) else {
+            return Err(format!("{id}: a lease of nothing"));
+        };
+        let again = epoch == seen.epoch && seen.holder == Some(node);
+        if epoch <= seen.epoch && !again {
+            return Err(format!("{id}: epoch {epoch} is granted again, to {node}"));
+        }
+        seen.epoch = epoch;
+        seen.holder = Some(node);
+        Ok(())
+    }
+
+    /// An append or a renewal was accepted that its driver made under `epoch`.
+    pub fn accepted(&mut self, id: &ExecutionId, node: NodeId, epoch: Epoch) -> Checked {
+        let seen = &self.executions[id];
+        if epoch != seen.epoch || seen.holder != Some(node) {
+            let (current, holder) = (seen.epoch, seen.holder);
+            return Err(format!(
+                "{id}: {node} is accepted under {epoch}; {current} is current, of {holder:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// A lease was taken back.
+    pub fn released(&mut self, id: &ExecutionId, node: NodeId) -> Checked {
+        let Some(seen) = self.executions.get_mut(id) else { return Ok(()) };
+        // The repetition of a release that was accepted changes nothing.
+        if seen.holder != Some(node) {
+            return Ok(());
+        }
+        seen.holder = None;
+        let met = seen.met.get(&node).copied().unwrap_or_default();
+        if met < seen.posted {
+            let posted = seen.posted;
+            return Err(format!("{id}: {posted} entries came in, and its driver left after {met}"));
+        }
+        Ok(())
+    }
+
+    /// Something came in.
+    pub fn posted(&mut self, id: &ExecutionId, n: u64) {
+        if let Some(seen) = self.executions.get_mut(id) {
+            seen.posted = seen.posted.max(n);
+        }
+    }
+
+    /// A driver was told what came in.
+    pub fn met(&mut self, id: &ExecutionId, node: NodeId, n: u64) {
+        if let Some(seen) = self.executions.get_mut(id) {
+            let met = seen.met.entry(node).or_default();
+            *met = n.max(*met);
+        }
+    }
+
+    /// A worker is called.
+    pub fn called(&mut self, request: &Request) -> Checked {
+        let Request { execution: id, step, fence, .. } = request;
+        let Some(seen) = self.executions.get_mut(id) else {
+            return Err(format!("{id}: `{step}` is called for an execution that never began"));
+        };
+        let Some(attempt) = seen.book.attempt(*fence).filter(|attempt| attempt.step == *step)
+        else {
+            return Err(format!("{id}: `{step}` is called under {fence} before that is durable"));
+        };
+        if !seen.called.insert(*fence) {
+            return Err(format!("{id}: `{step}` is called twice under {fence}"));
+        }
+        if request.idempotency_key() != format!("{id}/{step}/1") || request.body.is_err() {
+            return Err(format!("{id}: `{step}` is called as {}", request.idempotency_key()));
+        }
+        // Nobody can see a jump of the shard's clock between an append and the calls it allows.
+        if self.shard_jumped_at.is_some_and(|jumped| jumped >= attempt.at_ms) {
+            return Ok(());
+        }
+        if !seen.book.is_in_flight(*fence) {
+            return Err(format!("{id}: `{step}` is called under {fence}, which is over"));
+        }
+        Ok(())
+    }
+
+    /// A call was answered.
+    pub fn answered(&mut self, id: &ExecutionId, fence: Fence, outcome: &Outcome) {
+        if let Some(seen) = self.executions.get_mut(id) {
+            seen.answers.insert(fence, outcome.clone());
+        }
+    }
+
+    /// Money went to a worker.
+    pub fn charged(&mut self, id: &ExecutionId, micros: u64) -> Checked {
+        let Some(seen) = self.executions.get_mut(id) else { return Ok(()) };
+        seen.charged += micros;
+        match seen.template.terms.budget {
+            Some(budget) if seen.charged > budget.as_micros() => {
+                Err(format!("{id}: workers have charged {} of {budget}", seen.charged))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A projection reached the database, which keeps the newer of two rows.
+    pub fn projected(&mut self, done: &[Projected]) {
+        for Projected { id, seq, ended } in done {
+            let row = self.projected.entry(id.clone()).or_default();
+            *row = (*row).max((*seq, ended.is_some()));
+        }
+    }
+
+    /// Executions that ended and are not projected.
+    pub fn behind(&self) -> usize {
+        let shown = |id: &ExecutionId, seen: &Seen| {
+            let row = self.projected.get(id);
+            row.is_some_and(|(seq, ended)| *ended && seq.0 == seen.records.len() as u64)
+        };
+        self.executions.iter().filter(|(id, seen)| !shown(id, seen)).count()
+    }
+
+    /// The step of a durable attempt.
+    pub fn step_of(&self, id: &ExecutionId, fence: Fence) -> Option<String> {
+        let attempt = self.executions.get(id)?.book.attempt(fence)?;
+        Some(attempt.step.clone())
+    }
+
+    pub fn is_durable(&self, id: &ExecutionId) -> bool {
+        self.executions.contains_key(id)
+    }
+
+    /// The executions that have not ended.
+    pub fn unfinished(&self) -> Vec<ExecutionId> {
+        let open = self.executions.iter().filter(|(_, seen)| !seen.book.ended);
+        open.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The state that a journal comes to.
+    pub fn replay(&self, id: &ExecutionId) -> Result<State, String> {
+        let seen = &self.executions[id];
+        let mut events = Vec::new();
+        for record in &seen.records {
+            let read: Vec<Event> = serde_json::from_str(record).map_err(|e| e.to_string())?;
+            events.extend(read);
+        }
+        State::replay::<()>(events, |_| Ok(Arc::clone(&seen.template.plan)))
+            .map_err(|error| format!("{id}: the journal cannot be replayed: {error:?}"))
+    }
+
+    /// When nothing goes on any more: every journal replays, agrees with the books, and came to
+    /// what it would have come to without faults. Where nothing failed, no step took longer than
+    /// `step_ms`. How many were compared.
+    pub fn at_the_end(&self, workers: &Workers, step_ms: Option<i64>) -> Result<u64, String> {
+        let mut compared = 0;
+        for (id, seen) in &self.executions {
+            let state = self.replay(id)?;
+            seen.book.agrees(&state).map_err(|why| format!("{id}: {why}"))?;
+            for step in seen.book.succeeded().filter(|step| seen.book.was_called(step)) {
+                let done = workers.done(&format!("{id}/{step}/1"));
+                if done != 1 {
+                    return Err(format!("{id}: `{step}` succeeded and was done {done} times"));
+                }
+            }
+            if let Some(step_ms) = step_ms {
+                prompt(id, &state, step_ms)?;
+            }
+            if seen.template.patient {
+                compared += 1;
+                let (came, expected) =
+                    (reference::Outcome::of(&state), reference::outcome(&seen.template));
+                if came != expected {
+                    return Err(format!("{id} came to {came:?}; without faults to {expected:?}"));
+                }
+            }
+        }
+        Ok(compared)
+    }
+
+    pub fn count(&self) -> u64 {
+        self.executions.len() as u64
+    }
+}
+
+impl Seen {
+    fn new(template: &Arc<Template>) -> Self {
+        Self {
+            template: Arc::clone(template),
+            records: Vec::new(),
+            book: Book::new(Arc::clone(template)),
+            epoch: Epoch(0),
+            holder: None,
+            called: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            charged: 0,
+            posted: 0,
+            met: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where nothing failed, nothing may have waited: for a lease to run out, for a hint to be resent.
+fn prompt(id: &ExecutionId, state: &State, step_ms: i64) -> Checked {
+    let steps = i64::try_from(state.steps.len()).unwrap_or(i64::MAX);
+    let took = state.finished_at.unwrap_or_default().since(state.started.at);
+    let most = steps.saturating_add(1).saturating_mul(step_ms).unsigned_abs();
+    if took.get() > most { Err(format!("{id} took {took} for {steps} steps")) } else { Ok(()) }
+}
+
+/// Whether two outputs are the same.
+fn same(left: &Payload, right: &Payload) -> bool {
+    left.value() == right.value()
+}
+
+fn mix(digest: u64, record: &str) -> u64 {
+    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    record.bytes().fold(digest ^ 0xcbf2_9ce4_8422_2325, fold)
+}

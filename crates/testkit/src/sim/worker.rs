@@ -1,0 +1,138 @@
+//! The workers: what they answer, what they charge, and what they have done.
+
+use std::collections::BTreeMap;
+
+use engine::execution::{Fault, FaultKind, Outcome, Payload, Request};
+use engine::money::MicroUsd;
+use engine::time::Millis;
+use serde_json::{Value, json};
+
+use super::odds::Odds;
+use super::plans::ESTIMATE;
+use super::rng::Rng;
+
+/// A worker fails at most so often at one step: within the retries of a patient template.
+const FAILURES_MAX: u32 = 12;
+
+/// What a worker makes of a call.
+pub struct Treatment {
+    /// What it answers, if it does.
+    pub outcome: Option<Outcome>,
+    /// How long it takes.
+    pub latency_ms: i64,
+    /// What it really charges.
+    pub charged: u64,
+    /// Whether a fault was injected.
+    pub failed: bool,
+}
+
+/// All workers. They know idempotency keys: what was done for a key is not done, nor charged, again.
+#[derive(Debug, Default)]
+pub struct Workers {
+    done: BTreeMap<String, u32>,
+    failures: BTreeMap<String, u32>,
+}
+
+impl Workers {
+    /// How often the work of a key was done.
+    pub fn done(&self, key: &str) -> u32 {
+        self.done.get(key).copied().unwrap_or_default()
+    }
+
+    pub fn treat(
+        &mut self,
+        request: &Request,
+        odds: &Odds,
+        rng: &mut Rng,
+        quiet: bool,
+    ) -> Treatment {
+        let latency_ms = rng.between(2, odds.latency_ms);
+        let failures = self.failures.entry(request.idempotency_key()).or_default();
+        let may_fail = !quiet && *failures < FAILURES_MAX;
+        if may_fail && rng.chance(odds.worker_fails) {
+            *failures += 1;
+            return self.failed(request, rng, latency_ms);
+        }
+        if may_fail && rng.chance(odds.worker_silent) {
+            *failures += 1;
+            let charged = if rng.chance(500) { self.perform(request).1 } else { 0 };
+            return Treatment { outcome: None, latency_ms, charged, failed: true };
+        }
+        let slow = may_fail && rng.chance(odds.worker_slow);
+        if slow {
+            *failures += 1;
+        }
+        let latency_ms = if slow { rng.between(1_000, 45_000) } else { latency_ms };
+        let (mut outcome, charged) = self.perform(request);
+        if rng.chance(odds.worker_unspoken_cost) && outcome.result.is_ok() {
+            outcome.cost = None;
+        }
+        Treatment { outcome: Some(outcome), latency_ms, charged, failed: slow }
+    }
+
+    /// Does the work, unless it was done before.
+    fn perform(&mut self, request: &Request) -> (Outcome, u64) {
+        let (mut outcome, charged) = answer(request);
+        let done = self.done.entry(request.idempotency_key()).or_default();
+        if outcome.result.is_err() {
+            return (outcome, charged);
+        }
+        if *done > 0 {
+            outcome.cost = Some(MicroUsd::ZERO);
+            return (outcome, 0);
+        }
+        *done += 1;
+        (outcome, charged)
+    }
+
+    fn failed(&mut self, request: &Request, rng: &mut Rng, latency_ms: i64) -> Treatment {
+        let fault = |kind, code| Fault::new(kind, code, format!("step `{}`: drawn", request.step));
+        let mut charged = 0;
+        let fault = match rng.below(4) {
+            0 => fault(FaultKind::Http(503), "worker.refused"),
+            1 => {
+                let mut busy = fault(FaultKind::Http(429), "worker.refused");
+                busy.retry_after = Some(Millis::new(rng.below(15_000)));
+                busy
+            }
+            2 => fault(FaultKind::Network, "worker.unreachable"),
+            // The connection broke after the work was done.
+            _ => {
+                charged = self.perform(request).1;
+                fault(FaultKind::Network, "worker.unreachable")
+            }
+        };
+        let outcome = Some(Outcome { result: Err(fault), cost: None });
+        Treatment { outcome, latency_ms, charged, failed: true }
+    }
+}
+
+/// What a worker answers when nothing fails, and what it charges: a function of what it is sent.
+pub fn answer(request: &Request) -> (Outcome, u64) {
+    let fault = |kind, code| Fault::new(kind, code, format!("step `{}`: as ever", request.step));
+    match request.endpoint.as_str() {
+        "/refuses" => {
+            let refused = Err(fault(FaultKind::Http(422), "worker.refused"));
+            (Outcome { result: refused, cost: Some(MicroUsd::ZERO) }, 0)
+        }
+        "/garbles" => {
+            let garbled = Err(fault(FaultKind::Output, "worker.malformed_output"));
+            (Outcome { result: garbled, cost: Some(MicroUsd::ZERO) }, 0)
+        }
+        _ => {
+            let body = request.body.as_ref().expect("a call that is made has its body");
+            let number = digest(body);
+            let output = json!({ request.step.clone(): number % 1_000, "last": request.step });
+            let charged = if request.worker == "free" { 0 } else { number % ESTIMATE + 1 };
+            let cost = Some(MicroUsd::from_micros(charged));
+            (Outcome { result: Ok(Payload::inline(output)), cost }, charged)
+        }
+    }
+}
+
+/// FNV-1a over the text: another input gives another output.
+fn digest(body: &Value) -> u64 {
+    let text = body.to_string();
+    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, fold)
+}

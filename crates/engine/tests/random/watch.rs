@@ -28,6 +28,8 @@ pub struct Watch {
     reserved: BTreeMap<Fence, u64>,
     /// Steps whose next attempt asks the fallback worker.
     fallback: BTreeSet<String>,
+    /// Steps between two attempts: each keeps its place.
+    retrying: BTreeSet<String>,
     fence: Fence,
     spent: u64,
     ended: bool,
@@ -65,6 +67,7 @@ impl Watch {
             unanswered: BTreeMap::new(),
             reserved: BTreeMap::new(),
             fallback: BTreeSet::new(),
+            retrying: BTreeSet::new(),
             fence: Fence(0),
             spent: 0,
             ended: false,
@@ -130,12 +133,14 @@ impl Watch {
                 assert!(*fence > self.fence, "fence {fence} comes again");
                 assert!(*deadline_at <= self.context.latest_end, "it outlives its driver");
                 self.fence = *fence;
+                self.retrying.remove(step);
                 self.reserved.insert(*fence, reserved.as_micros());
                 self.in_flight.insert(*fence, (step.clone(), reserved.as_micros()));
             }
             Event::AttemptFailed { step, fence, fault, cost, fallback, .. } => {
                 let (of, _) = self.in_flight.remove(fence).expect("it was in flight");
                 assert_eq!(of, *step);
+                self.retrying.insert(step.clone());
                 if *fallback {
                     self.fallback.insert(step.clone());
                 }
@@ -191,6 +196,7 @@ impl Watch {
     }
 
     fn settle(&mut self, step: &str) {
+        self.retrying.remove(step);
         assert!(self.settled.insert(step.to_owned()), "`{step}` is settled twice");
     }
 
@@ -198,12 +204,15 @@ impl Watch {
     /// begin can be paid for.
     fn check_exhausted(&self) {
         assert!(self.in_flight.is_empty(), "what is kept back may come free");
-        let budget = self.state.started.terms.budget.expect("there is a budget").as_micros();
+        let terms = &self.state.started.terms;
+        let budget = terms.budget.expect("there is a budget").as_micros();
+        let places = terms.parallelism.max(1) as usize;
         for step in self.plan.steps.iter().filter(|step| !self.settled.contains(&step.name)) {
             let mut needed = step.dependencies.iter().map(|on| &self.plan.step(*on).name);
             let target = step.target(self.fallback.contains(&step.name));
             let cost = target.and_then(|target| target.estimated_cost).unwrap_or_default();
-            let could_begin = needed.all(|name| self.settled.contains(name));
+            let has_place = self.retrying.contains(&step.name) || self.retrying.len() < places;
+            let could_begin = has_place && needed.all(|name| self.settled.contains(name));
             let affordable = self.spent + cost.as_micros() <= budget;
             assert!(!(could_begin && affordable), "`{}` can be paid for", step.name);
         }

@@ -45,7 +45,10 @@ async fn two_hundred_executions_complete() {
     assert_eq!(workers.calls().len(), EXECUTIONS * STEPS);
 
     let stack = Stack::start(&state, &["MAX_CONCURRENT_PIPELINES=64", "LOG_LEVEL=warn"]);
-    let body = |n: usize| json!({ "topic": format!("load {n}"), "pipeline_template": "five", "use_cache": false });
+    let body = |n: usize| {
+        let topic = format!("load {n}");
+        json!({ "topic": topic, "pipeline_template": "five", "use_cache": false })
+    };
     let durable = load(&stack, "/orchestrate", &body).await;
     println!("durable, each step kept:       {durable}");
     let calls = workers.calls().len();

@@ -1,6 +1,7 @@
 //! One execution: the events of its journal, the state that they fold to, and the decisions.
 //!
-//! [`State::apply`] is the only mutator, live and on replay. [`State::advance`] takes all decisions:
+//! [`State::apply`] is the only mutator, live and on replay. [`State::advance`] takes all
+//! decisions:
 //! it applies each event as it decides it, so that the later parts of a decision see the earlier
 //! ones without copying the state; [`decide`] is the same over a copy.
 

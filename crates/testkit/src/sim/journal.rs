@@ -123,7 +123,7 @@ impl World {
         self.ask_shard(None, &request.clone(), request, "").map(drop)
     }
 
-    /// The alarm comes. It is set again before the work: should the handler die, the next one comes.
+    /// The alarm comes. It is set again before the work: should the handler die, the next comes.
     pub fn alarm(&mut self, version: u64) -> Lived {
         if version != self.outbox.alarm_version {
             return Ok(());

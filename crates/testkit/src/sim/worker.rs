@@ -26,7 +26,7 @@ pub struct Treatment {
     pub failed: bool,
 }
 
-/// All workers. They know idempotency keys: what was done for a key is not done, nor charged, again.
+/// All workers. They know idempotency keys: what was done for a key is not done or charged again.
 #[derive(Debug, Default)]
 pub struct Workers {
     done: BTreeMap<String, u32>,

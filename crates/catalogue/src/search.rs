@@ -6,8 +6,8 @@
 //! words. Phrases add up as independent evidence does: 1 − Π(1 − score). A feed's relevance is
 //! mostly the average over subjects, weighted by how much they distinguish, so that a feed about
 //! two of a topic's subjects stands above a feed about one; its best subject counts for the rest,
-//! so that a long topic does not hide it. A subject's home category and the topic's word pairs add a
-//! share of what is missing to 1.
+//! so that a long topic does not hide it. A subject's home category and the topic's word pairs
+//! add a share of what is missing to 1.
 
 use std::collections::BTreeMap;
 

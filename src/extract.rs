@@ -19,6 +19,8 @@ use crate::schema;
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How much of a body that is too large is read to the end before it is refused.
+const DROPPED_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
 /// The longest template name that is looked up.
 const TEMPLATE_NAME_CHARS_MAX: usize = 64;
 
@@ -111,23 +113,25 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if json && !foreign { Ok(()) } else { Err(ApiError::MediaTypeUnsupported) }
 }
 
-/// The body, read no further than the limit.
+/// The body, kept up to the limit. What goes beyond it is read and dropped, up to a second limit:
+/// a client that is still sending would meet a closed connection and never see the answer.
 async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiError> {
-    let too_large = || ApiError::BodyTooLarge { bytes_max: BODY_BYTES_MAX };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|text| text.parse::<u64>().ok()) > Some(BODY_BYTES_MAX as u64) {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
+    let announced = announced.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let (mut kept, mut seen) = (Vec::new(), 0);
+    while announced <= DROPPED_BYTES_MAX && seen <= DROPPED_BYTES_MAX {
+        let Some(frame) = body.frame().await else { break };
         let frame = frame.map_err(|_| ApiError::BodyInterrupted)?;
         let Ok(chunk) = frame.into_data() else { continue };
-        if bytes.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(too_large());
+        seen += chunk.len();
+        if seen.max(announced) <= BODY_BYTES_MAX {
+            kept.extend_from_slice(&chunk);
         }
-        bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.into())
+    if seen.max(announced) > BODY_BYTES_MAX {
+        return Err(ApiError::BodyTooLarge { bytes_max: BODY_BYTES_MAX });
+    }
+    Ok(kept.into())
 }
 
 /// The body as JSON, checked against the schema of `T`.

@@ -79,7 +79,7 @@ fn step() -> impl Strategy<Value = Seed> {
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
-    let budget = prop::option::weighted(0.5, 0..2_500u64);
+    let budget = prop::option::weighted(0.6, prop_oneof![0..400u64, 0..2_500u64]);
     let bounds = (1..6u32, prop::bool::weighted(0.2), prop::option::weighted(0.2, 0..2u32));
     (bounds, 5_000..400_000u64, 1_000..30_000u64, budget).prop_map(
         |((parallelism, skip_optional, retries_max), deadline, attempt, budget)| Terms {

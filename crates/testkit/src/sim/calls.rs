@@ -40,10 +40,20 @@ impl World {
             self.fault("the worker fails");
         }
         self.checker.charged(&request.execution, treatment.charged)?;
+        let clock = self.clock(0);
+        let mut late = false;
         if let Some(one) = self.nodes.get_mut(&node) {
+            if request.deadline_at > one.limits.lifetime_end {
+                return Err(format!("{node} makes a call that may outlive it: {request:?}"));
+            }
+            let answered_ms = clock.as_millis() + one.ahead_ms + treatment.latency_ms;
+            late = answered_ms >= request.deadline_at.as_millis();
             one.flights.insert(request.fence);
             one.in_air.insert(request.fence);
             one.bound_calls += u32::from(matches!(request.address, Address::Binding(_)));
+        }
+        if late {
+            self.fault("the worker takes too long");
         }
         let Some(outcome) = treatment.outcome else { return Ok(()) };
         let (fence, id) = (request.fence, request.execution.clone());

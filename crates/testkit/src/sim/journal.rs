@@ -1,7 +1,7 @@
 //! The shard's process: its one alarm, its lives, its hints and its projections. What
 //! `src/journal/mod.rs` does on the platform is done here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ pub struct Outbox {
     alarm_version: u64,
     /// Hints that were sent, by the lease that nobody held: for worlds that send none twice.
     hinted: BTreeSet<(ExecutionId, Epoch)>,
+    /// When the last hint for an execution was sent.
+    hinted_ms: BTreeMap<ExecutionId, i64>,
 }
 
 impl World {
@@ -63,7 +65,7 @@ impl World {
         self.disk.borrow_mut().fails = false;
         self.check_durable()?;
         if let Ok((reply, _)) = &answer {
-            self.check_reply(from, asked, reply)?;
+            self.check_reply(from, asked, reply, record)?;
         }
         let due = self.with(|shard, now| Ok(shard.alarm_at().is_some_and(|at| at <= now)));
         if due.is_ok_and(|due| due) {
@@ -85,7 +87,13 @@ impl World {
         Ok(())
     }
 
-    fn check_reply(&mut self, from: Option<NodeId>, asked: &Request, reply: &Reply) -> Lived {
+    fn check_reply(
+        &mut self,
+        from: Option<NodeId>,
+        asked: &Request,
+        reply: &Reply,
+        record: &str,
+    ) -> Lived {
         self.tell(|| format!("{from:?} asked {asked:?}: {reply:?}"));
         match (asked, reply, from) {
             (Request::Start { id, .. }, Reply::Started { epoch }, Some(node))
@@ -95,6 +103,9 @@ impl World {
             (Request::Append { id, epoch, .. }, Reply::Appended { .. }, Some(node))
             | (Request::Renew { id, epoch }, Reply::Renewed { .. }, Some(node)) => {
                 self.checker.accepted(id, node, *epoch)
+            }
+            (Request::Append { id, seq, .. }, Reply::OutOfSequence { .. }, Some(node)) => {
+                self.checker.refused(id, node, *seq, record)
             }
             (Request::Release { id, .. }, Reply::Released, Some(node)) => {
                 self.checker.released(id, node)
@@ -120,7 +131,15 @@ impl World {
         let picked = usize::try_from(self.rng.below(open.len() as u64)).unwrap_or(0);
         let Some(id) = open.get(picked) else { return Ok(()) };
         let request = Request::Post { id: id.clone(), entry: json!({"signal": self.now_ms}) };
-        self.ask_shard(None, &request.clone(), request, "").map(drop)
+        let posted = self.ask_shard(None, &request.clone(), request, "")?;
+        // What nobody drives is asked to be driven, now or a moment ago.
+        let since_ms = self.now_ms - i64::try_from(self.timing.hint_again.get()).unwrap_or(0);
+        let hinted = self.outbox.hinted_ms.get(id).is_some_and(|at_ms| *at_ms >= since_ms);
+        let alone = self.disk.borrow().row(id).is_some_and(|row| row.wake_at.is_some());
+        if posted.is_ok() && alone && !hinted {
+            return Err(format!("{id}: something came in, and nobody is asked to drive"));
+        }
+        Ok(())
     }
 
     /// The alarm comes. It is set again before the work: should the handler die, the next comes.
@@ -160,6 +179,7 @@ impl World {
     fn hint(&mut self, id: ExecutionId) {
         let epoch = self.disk.borrow().row(&id).map(|row| row.epoch).unwrap_or_default();
         let first = self.outbox.hinted.insert((id.clone(), epoch));
+        self.outbox.hinted_ms.insert(id.clone(), self.now_ms);
         if self.sabotage == Some(Sabotage::HintResend) && !first {
             return;
         }

@@ -39,6 +39,12 @@ impl Disk {
         self.fresh.push(Durable { id: id.clone(), seq, record: record.to_owned() });
     }
 
+    /// Whether every projection of an end was noted.
+    pub fn is_projected(&self) -> bool {
+        let (Ok(ended), Ok(projected)) = (self.memory.last_ended(), self.memory.projected());
+        ended == projected
+    }
+
     /// The row of an execution.
     pub fn row(&self, id: &ExecutionId) -> Option<ExecutionRow> {
         let Ok(row) = self.memory.execution(id);

@@ -14,6 +14,9 @@ use super::rng::Rng;
 /// A worker fails at most so often at one step: within the retries of a patient template.
 const FAILURES_MAX: u32 = 12;
 
+/// The longest that a worker takes once faults are over: within any time-out.
+const QUIET_LATENCY_MS: i64 = 300;
+
 /// What a worker makes of a call.
 pub struct Treatment {
     /// What it answers, if it does.
@@ -46,7 +49,7 @@ impl Workers {
         rng: &mut Rng,
         quiet: bool,
     ) -> Treatment {
-        let latency_ms = rng.between(2, odds.latency_ms);
+        let latency_ms = rng.between(2, if quiet { QUIET_LATENCY_MS } else { odds.latency_ms });
         let failures = self.failures.entry(request.idempotency_key()).or_default();
         let may_fail = !quiet && *failures < FAILURES_MAX;
         if may_fail && rng.chance(odds.worker_fails) {

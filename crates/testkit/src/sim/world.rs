@@ -244,6 +244,7 @@ impl World {
             && self.jobs.iter().all(|job| job.decided)
             && self.now_ms >= self.jobs_until_ms()
             && self.checker.behind() == 0
+            && self.disk.borrow().is_projected()
     }
 
     fn jobs_until_ms(&self) -> i64 {

@@ -102,6 +102,19 @@ impl Checker {
         Ok(())
     }
 
+    /// An append was refused for its place. The repetition of the last record is no reason to.
+    pub fn refused(&self, id: &ExecutionId, node: NodeId, seq: Seq, record: &str) -> Checked {
+        let Some(seen) = self.executions.get(id) else { return Ok(()) };
+        let is_last = seq.0 == seen.records.len() as u64;
+        let same = seen.records.last().is_some_and(|last| last == record);
+        if seen.holder == Some(node) && is_last && same {
+            return Err(format!(
+                "{id}: the record at {seq} is durable, and its repetition refused"
+            ));
+        }
+        Ok(())
+    }
+
     /// A lease was taken back.
     pub fn released(&mut self, id: &ExecutionId, node: NodeId) -> Checked {
         let Some(seen) = self.executions.get_mut(id) else { return Ok(()) };

@@ -21,8 +21,10 @@ pub use action::{Action, Answer, Ending, Limits, Trouble};
 
 /// How often an append that got no answer is made again before the driver gives up.
 const APPEND_RETRIES_MAX: u32 = 6;
-/// The delay before the first of these; it doubles each time.
-const APPEND_RETRY_DELAY: Millis = Millis::new(50);
+/// The pause before what got no answer is asked again; it doubles each time.
+const PAUSE: Millis = Millis::new(50);
+/// How often it doubles.
+const DOUBLINGS_MAX: u32 = 10;
 
 /// When another driver is needed at once: by any clock, also one that lags behind this driver's.
 const AT_ONCE: Timestamp = Timestamp::from_millis(0);
@@ -51,6 +53,8 @@ pub struct Driver {
     renew_at: Timestamp,
     /// When the renewal in flight was asked for.
     renewing: Option<Timestamp>,
+    /// Renewals in a row that got no answer.
+    renewals_lost: u32,
     releasing: bool,
     /// Whether this driver took over and has appended nothing yet.
     fruitless: bool,
@@ -121,6 +125,7 @@ impl Driver {
             confirmed_at: now,
             renew_at: now.plus(limits.renew_every),
             renewing: None,
+            renewals_lost: 0,
             releasing: false,
             fruitless: false,
             ending: None,
@@ -186,12 +191,14 @@ impl Driver {
             Answer::Appended(Err(Trouble::Unavailable)) => self.append_again(now),
             Answer::Renewed(Ok(inbox)) => {
                 self.confirmed_at = self.renewing.take().unwrap_or(self.confirmed_at);
+                self.renewals_lost = 0;
                 self.renew_at = now.plus(self.limits.renew_every);
                 self.meet(&inbox);
             }
             Answer::Renewed(Err(Trouble::Unavailable)) => {
                 self.renewing = None;
-                self.renew_at = now.plus(APPEND_RETRY_DELAY);
+                self.renew_at = now.plus(pause(self.renewals_lost).min(self.limits.renew_every));
+                self.renewals_lost += 1;
             }
             Answer::Released(Ok(inbox)) if inbox.is_empty() => self.ending = Some(Ending::Released),
             Answer::Released(Ok(inbox)) => {
@@ -260,7 +267,9 @@ impl Driver {
                 // An attempt that was given up before it could be made is not made.
                 Effect::Call(request) if !self.state.is_in_flight(request.fence) => {}
                 Effect::Call(request) if !may_call => {
-                    self.renew_at = self.renew_at.min(now);
+                    if self.renewals_lost == 0 {
+                        self.renew_at = self.renew_at.min(now);
+                    }
                     self.due.push(Effect::Call(request));
                 }
                 Effect::Call(request) => {
@@ -303,6 +312,7 @@ impl Driver {
         self.append = Append::Idle;
         self.seq = self.seq.next();
         self.fruitless = false;
+        self.renewals_lost = 0;
         self.renew_at = now.plus(self.limits.renew_every);
         let durable = std::mem::take(&mut self.sending);
         for event in &durable {
@@ -318,8 +328,7 @@ impl Driver {
             self.ending = Some(Ending::Lost);
             return;
         }
-        let delay = Millis::new(APPEND_RETRY_DELAY.get() << tries);
-        self.append = Append::Again { at: now.plus(delay), tries: tries + 1 };
+        self.append = Append::Again { at: now.plus(pause(tries)), tries: tries + 1 };
     }
 
     fn end_if_over(&mut self) {
@@ -360,4 +369,9 @@ impl Driver {
         self.releasing = true;
         Some(Action::Release { epoch: self.epoch, seen: self.seen, wake_at })
     }
+}
+
+/// The pause after so many requests in a row got no answer.
+fn pause(lost: u32) -> Millis {
+    Millis::new(PAUSE.get() << lost.min(DOUBLINGS_MAX))
 }

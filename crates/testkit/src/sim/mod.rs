@@ -3,10 +3,10 @@
 //!
 //! One seed decides everything: the templates, the requests, which faults there are and how often
 //! (a swarm: each seed has its own mixture), and in which order things happen. Faults end at some
-//! moment; after that everything must come to its end. The checkers ([`check`]) stand apart from
+//! moment; after that everything must come to its end. The checkers (`check`) stand apart from
 //! the workload: they see what became durable and what was called, and nothing else.
 //!
-//! The parts around the machines mirror the shell: [`node`] is `src/driver/`, [`journal`] is
+//! The parts around the machines mirror the shell: `node` is `src/driver/`, `journal` is
 //! `src/journal/mod.rs`. A [`Sabotage`] takes one protection out, in the layer between them: the
 //! simulation must notice.
 

@@ -24,13 +24,27 @@ fn a_lease_is_renewed_while_a_long_call_goes_on() {
 }
 
 #[test]
-fn a_renewal_without_an_answer_is_made_again_soon() {
-    let mut bench = Bench::begun(vec![step("a")], limits());
+fn a_renewal_without_an_answer_is_made_again_soon_and_then_less_often() {
+    let patient = crate::execution::Terms {
+        attempt_timeout: Millis::from_secs(200),
+        ..crate::execution::tests::story::terms()
+    };
+    let mut bench = Bench::of(vec![step("a")], patient, limits());
     bench.act(0);
-    bench.act(10_000);
+    let mut now = 10_000;
+    assert_eq!(bench.act(now), ["renew 1"]);
+    for pause in [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000] {
+        bench.now_ms = now;
+        bench.answer(Answer::Renewed(Err(Trouble::Unavailable)));
+        assert_eq!(bench.act(now + pause - 1), Vec::<String>::new());
+        now += pause;
+        assert_eq!(bench.act(now), ["renew 1"]);
+    }
+    bench.now_ms = now;
+    bench.answer(renewed());
+    bench.act(now + 10_000);
     bench.answer(Answer::Renewed(Err(Trouble::Unavailable)));
-    assert_eq!(bench.act(10_049), Vec::<String>::new());
-    assert_eq!(bench.act(10_050), ["renew 1"]);
+    assert_eq!(bench.act(now + 10_050), ["renew 1"], "soon again");
 }
 
 #[test]

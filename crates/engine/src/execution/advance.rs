@@ -296,7 +296,8 @@ impl Deciding<'_> {
     /// Gives up what has passed its deadline: the execution, then steps, then attempts.
     fn expire(&mut self) {
         let now = self.context.now;
-        if self.state.status.is_final() {
+        // Where all is done nothing is late, though nobody has looked at the clock meanwhile.
+        if self.state.status.is_final() || self.state.unsettled == 0 {
             return;
         }
         if now >= self.state.deadline_at {

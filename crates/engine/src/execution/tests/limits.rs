@@ -101,6 +101,18 @@ fn an_answer_that_comes_before_the_time_is_looked_at_still_counts() {
 }
 
 #[test]
+fn the_last_answer_completes_the_execution_though_its_deadline_has_just_passed() {
+    let mut story = Story::begin(vec![step("a")]);
+    story.now = at(0).plus(DEADLINE);
+    story.succeed("a", json!({}));
+    assert_eq!(story.ended(), "completed");
+    let mut story = Story::begin(vec![step("a"), step("b").after(&["a"])]);
+    story.now = at(0).plus(DEADLINE);
+    story.succeed("a", json!({}));
+    assert_eq!((story.ended(), story.code()), ("failed", "execution.deadline_exceeded"));
+}
+
+#[test]
 fn after_the_end_every_input_is_refused_and_changes_nothing() {
     let mut story = Story::begin(vec![step("a")]);
     let fence = story.fence("a");

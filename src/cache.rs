@@ -186,6 +186,7 @@ pub(crate) mod tests {
             deadline: Millis::from_secs(60),
             attempt_timeout: Millis::from_secs(20),
             budget: None,
+            ..Terms::default()
         };
         let started = Started {
             format: FORMAT,
@@ -198,6 +199,8 @@ pub(crate) mod tests {
             request,
             terms,
             traceparent: None,
+            parent: None,
+            restarted_from: None,
         };
         let deciding = Context {
             now: Timestamp::from_millis(0),

@@ -36,6 +36,7 @@ pub(super) fn assemble(
             .into_iter()
             .map(|worker| (worker.worker_name.clone(), reader.worker(worker)))
             .collect(),
+        ..TemplateDefinition::default()
     };
     (definition, reader.violations)
 }
@@ -110,6 +111,10 @@ impl Reader {
             timeout_ms: row.timeout_ms,
             max_retries: row.max_retries,
             active: row.is_active,
+            max_concurrency: row.max_concurrency,
+            max_per_minute: None,
+            breaker: None,
+            quality_score: None,
             default_config: Some(row.default_config).filter(|json| !is_empty(json)),
         }
     }

@@ -171,6 +171,8 @@ fn started(start: &Start, id: ExecutionId) -> Started {
         request: start.request.clone(),
         terms: start.terms.clone(),
         traceparent: start.traceparent.clone(),
+        parent: None,
+        restarted_from: None,
     }
 }
 

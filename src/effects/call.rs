@@ -45,7 +45,7 @@ pub async fn call(bindings: &Bindings, config: &Config, request: &Request) -> Ou
         Ok(answer) => return outcome(request, answer),
         Err(fault) => fault,
     };
-    Outcome { result: Err(fault), cost: None }
+    Outcome { result: Err(fault), cost: None, memoised: None }
 }
 
 /// What came back.
@@ -188,7 +188,7 @@ fn outcome(request: &Request, answer: Answer) -> Outcome {
         }
         (status, body) => Err(refused(request, status, answer.retry_after, body.as_ref())),
     };
-    Outcome { result, cost }
+    Outcome { result, cost, memoised: None }
 }
 
 /// The cost by the header, else by the body; an amount that is none counts as not said.

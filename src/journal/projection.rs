@@ -164,5 +164,8 @@ fn kind_text(kind: &Kind) -> &'static str {
     match kind {
         Kind::Worker(_) => "worker",
         Kind::Transform => "transform",
+        Kind::Map(_) => "map",
+        Kind::Wait(_) => "wait",
+        Kind::Pipeline(_) => "pipeline",
     }
 }

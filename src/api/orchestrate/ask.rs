@@ -99,6 +99,7 @@ pub fn settle(
         deadline,
         attempt_timeout: config.attempt_timeout,
         budget: Some(budget),
+        ..Terms::default()
     };
     let since = request.time_range.as_deref().and_then(length);
     let document = json!({

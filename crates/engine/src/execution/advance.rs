@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Event, Fault, FaultKind, Payload, SkipReason, Started, State, Status};
 use crate::expr::Scope;
 use crate::ids::{Epoch, ExecutionId, Fence};
@@ -43,12 +45,25 @@ pub enum Input {
 }
 
 /// What an attempt brought.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The output, or what went wrong.
     pub result: Result<Payload, Fault>,
     /// What it cost, where the worker said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<MicroUsd>,
+    /// What was saved, where an earlier answer to the same call served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memoised: Option<Memoised>,
+}
+
+/// What an earlier answer to the same call saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memoised {
+    /// What the call cost then.
+    pub cost: MicroUsd,
+    /// How long it took then.
+    pub duration: Millis,
 }
 
 /// Why an input changes nothing.

@@ -182,6 +182,23 @@ pub struct Started {
     /// W3C trace context that calls continue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// The step of another execution that began this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// The execution that this one does again, whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted_from: Option<ExecutionId>,
+}
+
+/// The step of another execution that began this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The execution.
+    pub id: ExecutionId,
+    /// The step's path.
+    pub step: String,
+    /// How many executions stand above this one.
+    pub depth: u32,
 }
 
 /// How a worker was reached.

@@ -10,6 +10,7 @@ mod apply;
 mod effect;
 mod event;
 mod fault;
+mod message;
 mod payload;
 mod schedule;
 mod state;
@@ -21,13 +22,14 @@ mod why;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use advance::{Context, Input, Outcome, Rejection, decide, reuse, start};
+pub use advance::{Context, Input, Memoised, Outcome, Rejection, decide, reuse, start};
 pub use apply::{IllegalEvent, ReplayError};
 pub use effect::{Effect, Request, effects};
-pub use event::{Event, FORMAT, Figures, SkipReason, Started, Via};
+pub use event::{Event, FORMAT, Figures, Parent, SkipReason, Started, Via};
 pub use fault::{Fault, FaultKind};
+pub use message::{Asked, Message};
 pub use payload::{INLINE_BYTES_MAX, Payload, StoredRef};
 pub use state::{Attempt, State, Status, StepState, StepStatus};
 pub use summary::{Optimization, Summary};
-pub use terms::Terms;
+pub use terms::{Choice, Terms, WAITING_DEFAULT};
 pub use why::{Blocked, Blocker};

@@ -78,6 +78,7 @@ impl Deciding<'_> {
         match &planned.kind {
             Kind::Transform => self.transform(index, planned),
             Kind::Worker(_) => self.attempt(index, planned),
+            Kind::Map(_) | Kind::Wait(_) | Kind::Pipeline(_) => Considered::Waits,
         }
     }
 
@@ -268,7 +269,9 @@ impl Step {
     /// Who is asked; `None` for a step that asks nobody.
     pub fn target(&self, fallback: bool) -> Option<&Target> {
         match &self.kind {
-            Kind::Transform => None,
+            Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => None,
+            Kind::Map(each) if fallback => each.call.fallback.as_ref(),
+            Kind::Map(each) => Some(&each.call.primary),
             Kind::Worker(call) if fallback => call.fallback.as_ref(),
             Kind::Worker(call) => Some(&call.primary),
         }

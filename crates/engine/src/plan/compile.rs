@@ -7,13 +7,17 @@ use serde_json::{Map, Value};
 use super::assemble::assemble;
 use super::definition::{StepDefinition, StepKind, TemplateDefinition, WorkerDefinition};
 use super::{
-    ATTEMPT_MAX, Address, Call, Kind, Plan, RetryPolicy, STEPS_MAX, Step, StepSet, Target,
-    Violation, graph,
+    ATTEMPT_MAX, Address, BreakerPolicy, Call, Gate, Join, Kind, Losers, Plan, RetryPolicy,
+    STEPS_MAX, Step, StepSet, Target, Violation, graph,
 };
 use crate::expr::{CompileError, Condition, Mapping, MappingRoot};
 use crate::time::Millis;
 
 const NAME_LEN_MAX: usize = 64;
+/// How long a worker that has answered 202 may be silent, where the step does not say.
+const HEARTBEAT_DEFAULT: Millis = Millis::from_secs(5 * 60);
+/// How long such a worker may take in all, where the step does not say.
+const ACCEPTED_DEFAULT: Millis = Millis::from_secs(24 * 3600);
 
 impl Plan {
     /// Checks a definition whole. The violations' pointers lead into the definition.
@@ -194,6 +198,10 @@ impl Check<'_> {
             output,
             optional: definition.optional,
             retry,
+            join: Join::All,
+            losers: Losers::Continue,
+            queue_timeout: None,
+            compensation: None,
         })
     }
 
@@ -227,7 +235,14 @@ impl Check<'_> {
                 Some(self.target(&format!("{base}/fallback_worker"), name, None, timeout)?)
             }
         };
-        Some(Call { primary: primary?, fallback })
+        Some(Call {
+            primary: primary?,
+            alternatives: Vec::new(),
+            fallback,
+            memo: None,
+            heartbeat: HEARTBEAT_DEFAULT,
+            accepted_max: ACCEPTED_DEFAULT,
+        })
     }
 
     fn target(
@@ -263,6 +278,13 @@ impl Check<'_> {
             estimated_cost: worker.estimated_cost,
             expected: worker.avg_response_time_ms.map(Millis::new),
             timeout: timeout.or(worker_timeout),
+            quality: worker.quality_score,
+            version: worker.version.clone(),
+            gate: Gate {
+                concurrency_max: worker.max_concurrency,
+                per_minute_max: worker.max_per_minute,
+                breaker: BreakerPolicy::default(),
+            },
         })
     }
 

@@ -41,6 +41,10 @@ pub struct TemplateDefinition {
     /// The workers that the steps name, by `worker_name`.
     #[serde(default)]
     pub workers: BTreeMap<String, WorkerDefinition>,
+    /// The templates that steps of kind `pipeline` name, directly or through others, by name. Only
+    /// the outermost definition has them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<String, TemplateDefinition>,
 }
 
 /// What becomes of an execution when a required step fails for good.
@@ -179,6 +183,18 @@ pub struct WorkerDefinition {
     /// Whether the registry offers it; an inactive worker makes a plan invalid.
     #[serde(default = "yes")]
     pub active: bool,
+    /// The most calls in progress at the same time, all executions of an account together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
+    /// The most calls that begin within a minute, all executions of an account together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_minute: Option<u32>,
+    /// When its circuit breaker opens: a [`super::BreakerPolicy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Value>,
+    /// How good its results are, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality_score: Option<f64>,
     /// Default values of the request body, under what the mapping gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_config: Option<Value>,

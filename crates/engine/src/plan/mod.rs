@@ -102,6 +102,46 @@ pub struct Step {
     pub optional: bool,
     /// How failed attempts are repeated.
     pub retry: RetryPolicy,
+    /// How many of the required steps must be done before this one may start.
+    pub join: Join,
+    /// What becomes of required steps that the join did not wait for.
+    pub losers: Losers,
+    /// The longest the step may wait, once it could start, for a slot, a gate or the budget.
+    pub queue_timeout: Option<Millis>,
+    /// What undoes the step when the execution fails or is cancelled after it succeeded.
+    pub compensation: Option<Box<Compensation>>,
+}
+
+/// How many of the required steps must be done before a step may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Join {
+    /// All are settled.
+    #[default]
+    All,
+    /// So many have succeeded; 1 is `any`.
+    Some(u32),
+}
+
+/// What becomes of required steps that a join did not wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Losers {
+    /// They go on; the step does not see what they produce.
+    #[default]
+    Continue,
+    /// They are called off, and with them what only they need.
+    Cancel,
+}
+
+/// The call that undoes a step.
+#[derive(Debug)]
+pub struct Compensation {
+    /// Who is asked.
+    pub target: Target,
+    /// What it is sent, over what the step sees and its `output`; absent, that output.
+    pub input: Option<Mapping>,
+    /// How failed attempts are repeated.
+    pub retry: RetryPolicy,
 }
 
 /// What doing a step means.
@@ -111,6 +151,12 @@ pub enum Kind {
     Worker(Box<Call>),
     /// A mapping only: no call, no cost.
     Transform,
+    /// One call for each element of an array.
+    Map(Box<Each>),
+    /// A moment, a signal or an approval.
+    Wait(Box<Wait>),
+    /// Another template, as an execution of its own.
+    Pipeline(Box<Sub>),
 }
 
 /// A call of a worker.
@@ -118,8 +164,75 @@ pub enum Kind {
 pub struct Call {
     /// Who is asked.
     pub primary: Target,
+    /// Workers that can do the same: the strategy chooses among them and the first.
+    pub alternatives: Vec<Target>,
     /// Who is asked when the first one's attempts are used up.
     pub fallback: Option<Target>,
+    /// How long an answer serves for the same call, across the executions of an account.
+    pub memo: Option<Millis>,
+    /// The longest silence of a worker that has answered 202 and works on.
+    pub heartbeat: Millis,
+    /// The longest that such a worker may take in all.
+    pub accepted_max: Millis,
+}
+
+/// One call for each element of an array.
+#[derive(Debug)]
+pub struct Each {
+    /// What is called.
+    pub call: Call,
+    /// The array.
+    pub items: Mapping,
+    /// The most elements in progress at the same time; absent, as many as the driver can.
+    pub concurrency: Option<u32>,
+    /// How many elements may fail.
+    pub tolerated: Tolerated,
+}
+
+/// How many elements of a map may fail before the step does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tolerated {
+    /// So many.
+    Count(u32),
+    /// This share of all, 0 to 1.
+    Share(f64),
+}
+
+/// What a `wait` waits for.
+#[derive(Debug)]
+pub struct Wait {
+    /// What ends it.
+    pub of: Awaited,
+    /// How long a signal may take to come; absent, the limit of waiting executions.
+    pub timeout: Option<Millis>,
+    /// Whether the step succeeds, with `{"timed_out": true}`, when the signal does not come.
+    pub continues: bool,
+}
+
+/// What ends a wait.
+#[derive(Debug)]
+pub enum Awaited {
+    /// Time.
+    Delay(Millis),
+    /// A moment: Unix milliseconds or RFC 3339 text.
+    Until(Mapping),
+    /// A signal of this name.
+    Signal(String),
+    /// A signal of this name that says `{"approved": true}`; any other fails the step.
+    Approval(String),
+}
+
+/// Another template, as an execution of its own.
+#[derive(Debug)]
+pub struct Sub {
+    /// The template's name, a key of [`definition::TemplateDefinition::templates`].
+    pub template: String,
+    /// The least that an execution of it costs by the estimates.
+    pub cost_min: MicroUsd,
+    /// What it may spend of this execution's budget; absent, what is left.
+    pub budget: Option<MicroUsd>,
+    /// Whether an execution that ends `partial` counts as done.
+    pub accepts_partial: bool,
 }
 
 /// Where a call goes.
@@ -139,6 +252,53 @@ pub struct Target {
     pub expected: Option<Millis>,
     /// The longest one attempt may take, where step or worker say so.
     pub timeout: Option<Millis>,
+    /// How good its results are, 0 to 1, where the registry says so.
+    pub quality: Option<f64>,
+    /// The worker's version.
+    pub version: String,
+    /// What calls of the worker must pass.
+    pub gate: Gate,
+}
+
+/// What calls of a worker must pass, all executions of an account together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The most calls in progress at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
+    /// The most calls that begin within a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_minute_max: Option<u32>,
+    /// When the breaker opens; absent, by the defaults of [`BreakerPolicy`].
+    #[serde(default)]
+    pub breaker: BreakerPolicy,
+}
+
+impl Gate {
+    /// Whether each call must ask before it begins.
+    pub fn must_be_asked(&self) -> bool {
+        self.concurrency_max.is_some() || self.per_minute_max.is_some()
+    }
+}
+
+/// When a worker's circuit breaker opens, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakerPolicy {
+    /// Failures in a row that open it; 0, it never opens.
+    pub failures: u32,
+    /// The share of failed calls that opens it, 0 to 1, where enough calls were made.
+    pub failure_rate: f64,
+    /// How many of the last calls the share is taken of.
+    pub window: u32,
+    /// How long it stays open before one call may probe.
+    pub open_ms: u64,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        Self { failures: 5, failure_rate: 0.5, window: 20, open_ms: 30_000 }
+    }
 }
 
 /// How a worker is reached.
@@ -182,7 +342,9 @@ impl Step {
     pub fn estimated_cost(&self) -> MicroUsd {
         match &self.kind {
             Kind::Worker(call) => call.primary.estimated_cost.unwrap_or_default(),
-            Kind::Transform => MicroUsd::ZERO,
+            Kind::Pipeline(sub) => sub.cost_min,
+            // Nobody knows how many elements there will be.
+            Kind::Map(_) | Kind::Transform | Kind::Wait(_) => MicroUsd::ZERO,
         }
     }
 }

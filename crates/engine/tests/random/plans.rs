@@ -90,6 +90,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             deadline: Millis::new(deadline),
             attempt_timeout: Millis::new(attempt),
             budget: budget.map(MicroUsd::from_micros),
+            ..Terms::default()
         },
     )
 }

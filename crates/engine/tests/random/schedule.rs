@@ -99,7 +99,10 @@ pub fn answer(fence: Fence, brings: u8, cost: Option<u64>, number: f64) -> Input
         5 => Ok(json!({"other": number})),
         _ => Ok(json!({"n": number, "quality_score": number / 2.0, "articles": [1, fence.0]})),
     };
-    let outcome =
-        Outcome { result: result.map(Payload::inline), cost: cost.map(MicroUsd::from_micros) };
+    let outcome = Outcome {
+        result: result.map(Payload::inline),
+        cost: cost.map(MicroUsd::from_micros),
+        memoised: None,
+    };
     Input::Answered { fence, outcome }
 }

@@ -53,6 +53,8 @@ impl Watch {
             request: case.request.clone(),
             terms: case.terms.clone(),
             traceparent: None,
+            parent: None,
+            restarted_from: None,
         };
         let (state, events) = start(started.clone(), Arc::clone(&plan), &context);
         let again = start(started, Arc::clone(&plan), &context);

@@ -180,7 +180,7 @@ impl Play {
 
     fn answer(&mut self, fence: Fence, result: Result<Payload, Fault>, cost: Option<u64>) {
         self.now = self.now.plus(Millis::new(7));
-        let outcome = Outcome { result, cost: cost.map(MicroUsd::from_micros) };
+        let outcome = Outcome { result, cost: cost.map(MicroUsd::from_micros), memoised: None };
         self.input(Input::Answered { fence, outcome });
     }
 
@@ -244,6 +244,7 @@ fn terms() -> Terms {
         deadline: Millis::from_secs(150),
         attempt_timeout: Millis::from_secs(20),
         budget: Some(MicroUsd::from_micros(500_000)),
+        ..Terms::default()
     }
 }
 
@@ -259,5 +260,7 @@ fn started(definition: TemplateDefinition, terms: Terms) -> Started {
         request: json!({"topic": "bees", "input": {"depth": 2, "share": 0.30000000000000004}}),
         terms,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        parent: None,
+        restarted_from: None,
     }
 }

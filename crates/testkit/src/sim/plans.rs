@@ -77,6 +77,8 @@ impl Template {
             request: self.request.clone(),
             terms: self.terms.clone(),
             traceparent: None,
+            parent: None,
+            restarted_from: None,
         }
     }
 }
@@ -167,5 +169,6 @@ fn terms(rng: &mut Rng, patient: bool, steps: i64) -> Terms {
         },
         attempt_timeout: Millis::new(rng.between(4_000, 20_000).unsigned_abs()),
         budget: (!patient && rng.chance(500)).then(|| MicroUsd::from_micros(rng.below(most * 2))),
+        ..Terms::default()
     }
 }

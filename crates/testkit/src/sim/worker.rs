@@ -105,7 +105,7 @@ impl Workers {
                 fault(FaultKind::Network, "worker.unreachable")
             }
         };
-        let outcome = Some(Outcome { result: Err(fault), cost: None });
+        let outcome = Some(Outcome { result: Err(fault), cost: None, memoised: None });
         Treatment { outcome, latency_ms, charged, failed: true }
     }
 }
@@ -116,11 +116,11 @@ pub fn answer(request: &Request) -> (Outcome, u64) {
     match request.endpoint.as_str() {
         "/refuses" => {
             let refused = Err(fault(FaultKind::Http(422), "worker.refused"));
-            (Outcome { result: refused, cost: Some(MicroUsd::ZERO) }, 0)
+            (Outcome { result: refused, cost: Some(MicroUsd::ZERO), memoised: None }, 0)
         }
         "/garbles" => {
             let garbled = Err(fault(FaultKind::Output, "worker.malformed_output"));
-            (Outcome { result: garbled, cost: Some(MicroUsd::ZERO) }, 0)
+            (Outcome { result: garbled, cost: Some(MicroUsd::ZERO), memoised: None }, 0)
         }
         _ => {
             let body = request.body.as_ref().expect("a call that is made has its body");
@@ -128,7 +128,7 @@ pub fn answer(request: &Request) -> (Outcome, u64) {
             let output = json!({ request.step.clone(): number % 1_000, "last": request.step });
             let charged = if request.worker == "free" { 0 } else { number % ESTIMATE + 1 };
             let cost = Some(MicroUsd::from_micros(charged));
-            (Outcome { result: Ok(Payload::inline(output)), cost }, charged)
+            (Outcome { result: Ok(Payload::inline(output)), cost, memoised: None }, charged)
         }
     }
 }

@@ -114,7 +114,7 @@ impl Bench {
     }
 
     pub fn called(&mut self, fence: Fence, result: Result<Value, Fault>) {
-        let outcome = Outcome { result: result.map(Payload::inline), cost: None };
+        let outcome = Outcome { result: result.map(Payload::inline), cost: None, memoised: None };
         self.answer(Answer::Called { fence, outcome });
     }
 

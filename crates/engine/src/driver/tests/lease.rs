@@ -75,6 +75,7 @@ fn a_driver_that_lost_its_lease_does_nothing_more() {
             outcome: Outcome {
                 result: Ok(crate::execution::Payload::inline(json!({}))),
                 cost: None,
+                memoised: None,
             },
         });
         assert_eq!(bench.act(20_000), Vec::<String>::new());

@@ -66,7 +66,8 @@ fn a_second_answer_under_a_fence_that_was_answered_changes_nothing() {
 fn a_fence_that_was_never_given_out_is_refused() {
     let mut story = Story::begin(vec![step("a")]);
     for fence in [Fence(0), Fence(2), Fence(u64::MAX)] {
-        let outcome = Outcome { result: Ok(Payload::inline(json!({}))), cost: None };
+        let outcome =
+            Outcome { result: Ok(Payload::inline(json!({}))), cost: None, memoised: None };
         let refused = story.input(Input::Answered { fence, outcome });
         assert_eq!(refused, Err(Rejection::UnknownFence));
     }

@@ -118,7 +118,7 @@ fn after_the_end_every_input_is_refused_and_changes_nothing() {
     let fence = story.fence("a");
     story.wait(DEADLINE.get());
     let before = story.state.clone();
-    let outcome = Outcome { result: Ok(Payload::inline(json!({}))), cost: None };
+    let outcome = Outcome { result: Ok(Payload::inline(json!({}))), cost: None, memoised: None };
     for input in [
         Input::Tick,
         Input::Resume,

@@ -145,6 +145,7 @@ pub(crate) fn terms() -> Terms {
         deadline: DEADLINE,
         attempt_timeout: ATTEMPT,
         budget: None,
+        ..Terms::default()
     }
 }
 
@@ -237,8 +238,11 @@ impl Story {
     }
 
     pub fn answer(&mut self, fence: Fence, result: Result<Value, Fault>, cost: Option<u64>) {
-        let outcome =
-            Outcome { result: result.map(Payload::inline), cost: cost.map(MicroUsd::from_micros) };
+        let outcome = Outcome {
+            result: result.map(Payload::inline),
+            cost: cost.map(MicroUsd::from_micros),
+            memoised: None,
+        };
         self.input(Input::Answered { fence, outcome }).expect("the answer is taken");
     }
 
@@ -312,5 +316,7 @@ pub(crate) fn started(template: TemplateDefinition, terms: Terms, request: Value
         request,
         terms,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        parent: None,
+        restarted_from: None,
     }
 }

@@ -34,6 +34,20 @@ pub enum Blocker {
     Driver,
 }
 
+impl Blocker {
+    /// The word in replies.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dependencies(_) => "dependency",
+            Self::Answer(_) => "answer",
+            Self::Retry => "timer",
+            Self::Parallelism => "parallelism",
+            Self::Budget => "budget",
+            Self::Driver => "lease",
+        }
+    }
+}
+
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -211,7 +211,7 @@ async fn append(
         Trouble::Unavailable
     })?;
     let Place { epoch, seq, after } = place;
-    let request = ShardRequest::Append { id: id.clone(), epoch, seq, after };
+    let request = ShardRequest::Append { id: id.clone(), epoch, seq, after, seen: InboxSeq(0) };
     ask(site, id, &request, Some(&record)).await
 }
 

@@ -227,6 +227,8 @@ async fn write(
         at: first.at,
         idempotency: first.idempotency,
         after: first.after,
+        parent: None,
+        driven: true,
     };
     let answer = match client::ask(&site.bindings, first.id, &request, Some(&record)).await {
         Ok(answer) => answer,

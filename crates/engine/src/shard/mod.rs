@@ -22,7 +22,8 @@ use crate::ids::ExecutionId;
 use crate::time::{Millis, Timestamp};
 use head::Head;
 pub use protocol::{
-    After, Idempotency, InboxEntry, PROTOCOL, Phase, Reply, Request, decode, encode,
+    After, ENTRY_BYTES_MAX, Idempotency, InboxEntry, PROTOCOL, Phase, Reply, Request, UNHEARD_MAX,
+    decode, encode,
 };
 pub use store::{EndedRow, ExecutionRow, IdempotencyRow, Store};
 pub use tasks::{Projected, Tasks};

@@ -8,13 +8,23 @@ use crate::ids::{Epoch, ExecutionId, InboxSeq, Seq};
 use crate::time::Timestamp;
 
 /// The version of the protocol. A shard that meets a newer one refuses.
-pub const PROTOCOL: u32 = 1;
+///
+/// 2: an append acknowledges what its driver has met. A driver of version 2 must not meet a shard
+/// of version 1, which would hand it the same entries again; a driver of version 1 understands no
+/// entry, so a shard of version 2 takes the lease from it as soon as one comes in.
+pub const PROTOCOL: u32 = 2;
+
+/// The most entries of an execution that no driver has acknowledged.
+pub const UNHEARD_MAX: u64 = 1_000;
+
+/// The largest entry, as compact JSON.
+pub const ENTRY_BYTES_MAX: usize = 256 * 1024;
 
 /// What a driver or the API asks of a shard. Records travel beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Request {
-    /// Begin a journal with one record, under a lease of epoch 1.
+    /// Begin a journal with one record, under a lease of epoch 1 where it is `driven`.
     Start {
         /// The execution.
         id: ExecutionId,
@@ -26,6 +36,12 @@ pub enum Request {
         idempotency: Option<Idempotency>,
         /// Whether it goes on.
         after: After,
+        /// The execution that begins it, in the same shard; each hears of the other's end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<ExecutionId>,
+        /// Whether the asker drives it; else a driver is asked for at once.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        driven: bool,
     },
     /// Append one record.
     Append {
@@ -37,6 +53,10 @@ pub enum Request {
         seq: Seq,
         /// Whether the execution goes on.
         after: After,
+        /// The last inbox entry that the driver has met: what the record makes of it is durable
+        /// with it, and it is handed out no more.
+        #[serde(default)]
+        seen: InboxSeq,
     },
     /// Take the lease of an execution that nobody drives.
     Take {
@@ -65,8 +85,14 @@ pub enum Request {
     Post {
         /// The execution.
         id: ExecutionId,
-        /// What it is.
+        /// What it is, at most [`ENTRY_BYTES_MAX`] long.
         entry: Value,
+        /// Makes a repeated post find the first one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        /// Whether it opens an execution that has ended.
+        #[serde(default, skip_serializing_if = "is_no")]
+        reopens: bool,
     },
     /// Read the records after a place.
     Read {
@@ -176,6 +202,16 @@ pub enum Reply {
         /// Its place.
         n: InboxSeq,
     },
+    /// Too much has come in that no driver has acknowledged yet: nothing is stored.
+    InboxFull {
+        /// How much may wait.
+        max: u64,
+    },
+    /// The entry is too large: nothing is stored.
+    TooLarge {
+        /// How large one may be.
+        max_bytes: u64,
+    },
     /// The records follow.
     Records {
         /// The place of the last record.
@@ -184,6 +220,15 @@ pub enum Reply {
         phase: Phase,
         /// The tenant.
         account: String,
+        /// When the lease ends that somebody holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lease_until: Option<Timestamp>,
+        /// How many inbox entries no driver has acknowledged.
+        #[serde(default)]
+        unheard: u64,
+        /// When a parked execution needs a driver.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wake_at: Option<Timestamp>,
     },
     /// Where the execution stands.
     Standing {
@@ -191,6 +236,15 @@ pub enum Reply {
         seq: Seq,
         /// Where it stands.
         phase: Phase,
+        /// When the lease ends that somebody holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lease_until: Option<Timestamp>,
+        /// How many inbox entries no driver has acknowledged.
+        #[serde(default)]
+        unheard: u64,
+        /// When a parked execution needs a driver.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wake_at: Option<Timestamp>,
     },
     /// What was due is done.
     Swept,
@@ -213,6 +267,18 @@ pub enum Reply {
         /// The version that the shard speaks.
         speaks: u32,
     },
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 /// Writes a message and its records, one line each.

@@ -19,7 +19,7 @@ impl<S: Store> Shard<S> {
     pub fn handle(&mut self, now: Timestamp, request: Request, record: &str) -> Answer<S> {
         let bare = |reply: Result<Reply, S::Error>| reply.map(|reply| (reply, Vec::new()));
         match request {
-            Request::Start { id, account, at, idempotency, after } => {
+            Request::Start { id, account, at, idempotency, after, .. } => {
                 let row = ExecutionRow {
                     id,
                     account,
@@ -33,7 +33,7 @@ impl<S: Store> Shard<S> {
                 };
                 bare(self.start(now, row, idempotency, after, record))
             }
-            Request::Append { id, epoch, seq, after } => {
+            Request::Append { id, epoch, seq, after, .. } => {
                 bare(self.append(now, &id, epoch, seq, after, record))
             }
             Request::Take { id } => self.take(now, &id),
@@ -41,7 +41,7 @@ impl<S: Store> Shard<S> {
             Request::Release { id, epoch, seen, wake_at } => {
                 bare(self.release(now, &id, epoch, seen, wake_at))
             }
-            Request::Post { id, entry } => bare(self.post(now, &id, entry)),
+            Request::Post { id, entry, .. } => bare(self.post(now, &id, entry)),
             Request::Read { id, after } => self.read(&id, after),
             Request::Peek { id } => bare(self.peek(&id)),
             Request::Sweep => bare(self.sweep(now)),
@@ -283,15 +283,30 @@ impl<S: Store> Shard<S> {
                 None => return Ok((Reply::Unknown, Vec::new())),
             },
         };
-        Ok((Reply::Records { seq, phase, account }, self.store.records(id, after)?))
+        Ok((
+            Reply::Records { seq, phase, account, lease_until: None, unheard: 0, wake_at: None },
+            self.store.records(id, after)?,
+        ))
     }
 
     fn peek(&self, id: &ExecutionId) -> Result<Reply, S::Error> {
         if let Some(head) = self.open.get(id) {
-            return Ok(Reply::Standing { seq: head.seq, phase: head.phase() });
+            return Ok(Reply::Standing {
+                seq: head.seq,
+                phase: head.phase(),
+                lease_until: None,
+                unheard: 0,
+                wake_at: None,
+            });
         }
         let row = self.store.execution(id)?;
-        Ok(row.map_or(Reply::Unknown, |row| Reply::Standing { seq: row.seq, phase: row.phase }))
+        Ok(row.map_or(Reply::Unknown, |row| Reply::Standing {
+            seq: row.seq,
+            phase: row.phase,
+            lease_until: None,
+            unheard: 0,
+            wake_at: None,
+        }))
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<Reply, S::Error> {

@@ -37,7 +37,15 @@ fn ask(shard: &mut Shard<MemoryStore>, ms: i64, request: Request, record: &str) 
 fn start_with(key: Option<(&str, &str)>, n: u128, after: After) -> Request {
     let idempotency =
         key.map(|(key, body)| Idempotency { key_hash: key.to_owned(), body_hash: body.to_owned() });
-    Request::Start { id: id(n), account: "default".to_owned(), at: at(0), idempotency, after }
+    Request::Start {
+        id: id(n),
+        account: "default".to_owned(),
+        at: at(0),
+        idempotency,
+        after,
+        parent: None,
+        driven: true,
+    }
 }
 
 fn start(shard: &mut Shard<MemoryStore>, n: u128) {
@@ -46,7 +54,7 @@ fn start(shard: &mut Shard<MemoryStore>, n: u128) {
 }
 
 fn append(n: u128, epoch: u64, seq: u64, after: After) -> Request {
-    Request::Append { id: id(n), epoch: Epoch(epoch), seq: Seq(seq), after }
+    Request::Append { id: id(n), epoch: Epoch(epoch), seq: Seq(seq), after, seen: InboxSeq(0) }
 }
 
 fn appended() -> Reply {
@@ -152,7 +160,8 @@ fn a_hand_over_is_hinted_at_once_and_a_parked_execution_when_its_moment_comes() 
 fn what_comes_in_is_met_before_the_lease_goes_back() {
     let mut shard = shard();
     start(&mut shard, 1);
-    let post = Request::Post { id: id(1), entry: json!({"signal": "go"}) };
+    let post =
+        Request::Post { id: id(1), entry: json!({"signal": "go"}), key: None, reopens: false };
     assert_eq!(ask(&mut shard, 1, post, ""), Reply::Posted { n: InboxSeq(1) });
     let release = |seen| Request::Release {
         id: id(1),
@@ -166,7 +175,8 @@ fn what_comes_in_is_met_before_the_lease_goes_back() {
     assert!(matches!(&met, Reply::Appended { inbox } if inbox.len() == 1), "{met:?}");
     assert_eq!(ask(&mut shard, 4, release(1), ""), Reply::Released);
     assert_eq!(hints(&mut shard, 5), []);
-    let post = Request::Post { id: id(1), entry: json!({"signal": "go on"}) };
+    let post =
+        Request::Post { id: id(1), entry: json!({"signal": "go on"}), key: None, reopens: false };
     ask(&mut shard, 6, post, "");
     assert_eq!(hints(&mut shard, 6), [id(1)], "a parked execution wakes for its inbox");
 }
@@ -288,7 +298,13 @@ fn only_what_is_projected_and_old_is_forgotten() {
     let day_ms = 24 * 3600 * 1000;
     ask(&mut shard, day_ms * 2, Request::Sweep, "");
     let peek = |n| Request::Peek { id: id(n) };
-    let standing = Reply::Standing { seq: Seq(2), phase: Phase::Ended };
+    let standing = Reply::Standing {
+        seq: Seq(2),
+        phase: Phase::Ended,
+        lease_until: None,
+        unheard: 0,
+        wake_at: None,
+    };
     assert_eq!(ask(&mut shard, day_ms * 2, peek(1), ""), standing, "not projected yet");
     hints(&mut shard, day_ms * 2);
     ask(&mut shard, day_ms * 2 + 1, Request::Sweep, "");

@@ -79,7 +79,15 @@ impl World {
             .clone()
             .map(|key_hash| Idempotency { key_hash, body_hash: template.content_hash.clone() });
         let account = "default".to_owned();
-        let request = Request::Start { id: id.clone(), account, at: now, idempotency, after };
+        let request = Request::Start {
+            id: id.clone(),
+            account,
+            at: now,
+            idempotency,
+            after,
+            parent: None,
+            driven: true,
+        };
         let stage = Stage::Starting {
             state: Box::new(state),
             events,

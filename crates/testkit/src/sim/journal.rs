@@ -130,7 +130,12 @@ impl World {
         let open = self.checker.unfinished();
         let picked = usize::try_from(self.rng.below(open.len() as u64)).unwrap_or(0);
         let Some(id) = open.get(picked) else { return Ok(()) };
-        let request = Request::Post { id: id.clone(), entry: json!({"signal": self.now_ms}) };
+        let request = Request::Post {
+            id: id.clone(),
+            entry: json!({"signal": self.now_ms}),
+            key: None,
+            reopens: false,
+        };
         let posted = self.ask_shard(None, &request.clone(), request, "")?;
         // What nobody drives is asked to be driven, now or a moment ago.
         let since_ms = self.now_ms - i64::try_from(self.timing.hint_again.get()).unwrap_or(0);

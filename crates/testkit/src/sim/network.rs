@@ -86,13 +86,13 @@ impl World {
     fn sabotaged(&self, request: Request) -> Request {
         let row = |id| self.disk.borrow().row(id);
         match (self.sabotage, request) {
-            (Some(Sabotage::EpochCheck), Request::Append { id, epoch, seq, after }) => {
+            (Some(Sabotage::EpochCheck), Request::Append { id, epoch, seq, after, seen }) => {
                 let epoch = row(&id).map_or(epoch, |row| row.epoch);
-                Request::Append { id, epoch, seq, after }
+                Request::Append { id, epoch, seq, after, seen }
             }
-            (Some(Sabotage::SequenceCheck), Request::Append { id, epoch, seq, after }) => {
+            (Some(Sabotage::SequenceCheck), Request::Append { id, epoch, seq, after, seen }) => {
                 let seq = row(&id).map_or(seq, |row| row.seq.next());
-                Request::Append { id, epoch, seq, after }
+                Request::Append { id, epoch, seq, after, seen }
             }
             (Some(Sabotage::InboxCheck), Request::Release { id, epoch, seen, wake_at }) => {
                 let seen = row(&id).map_or(seen, |row| row.inbox);

@@ -1,6 +1,7 @@
 //! A driver's loop: perform what it wants, check that it leaves nothing undone, wait.
 
 use engine::driver::{Action, Ending};
+use engine::ids::InboxSeq;
 use engine::shard::Request;
 use engine::time::Timestamp;
 
@@ -80,7 +81,7 @@ impl World {
                 if self.sabotage == Some(Sabotage::WriteAhead) {
                     self.call_ahead(node, &events)?;
                 }
-                let request = Request::Append { id, epoch, seq, after };
+                let request = Request::Append { id, epoch, seq, after, seen: InboxSeq(0) };
                 self.send(node, Asked::Append, request, record);
             }
             Action::Renew(epoch) => {

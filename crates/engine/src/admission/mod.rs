@@ -6,6 +6,8 @@
 //! again, so for one renewal interval more executions may be admitted than the limit says. What
 //! must never be exceeded, money, is not kept here.
 
+pub mod protocol;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

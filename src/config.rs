@@ -57,6 +57,8 @@ pub struct Config {
     pub allowed_origins: Origins,
     /// Whether workers may be reached at local addresses.
     pub local_addresses_allowed: bool,
+    /// Where workers outside reach this deployment; absent, they are told the path alone.
+    pub public_base_url: Option<String>,
     /// Base URLs that stand in for those of the registry, by `worker_name`.
     pub worker_urls: BTreeMap<String, String>,
     /// The secrets.
@@ -143,6 +145,7 @@ impl Config {
             worker_health_ttl_s: read.whole("WORKER_HEALTH_CACHE_TTL", 60..=86_400).unwrap_or(300),
             allowed_origins: read.choice("ALLOWED_ORIGINS", Origins::parse).unwrap_or_default(),
             local_addresses_allowed: read.yes_or_no("ALLOW_LOCAL_WORKER_URLS").unwrap_or(false),
+            public_base_url: read.url("PUBLIC_BASE_URL"),
             worker_urls: WORKER_URLS
                 .iter()
                 .filter_map(|(name, worker)| Some(((*worker).to_owned(), read.url(name)?)))
@@ -295,11 +298,13 @@ mod tests {
             ("MAX_CONCURRENT_PIPELINES", "64"),
             ("PIPELINE_CACHE_TTL_SECONDS", "0"),
             ("FEED_FETCHER_URL", "https://feeds.example.com"),
+            ("PUBLIC_BASE_URL", "https://api.example.com/"),
         ]);
         assert_eq!(config.budget_default.as_usd(), 3.25);
         assert_eq!(config.concurrent_executions_max, 64);
         assert_eq!(config.result_cache_ttl_s, 0);
         assert_eq!(config.worker_urls["feed_fetcher"], "https://feeds.example.com");
+        assert_eq!(config.public_base_url.as_deref(), Some("https://api.example.com"));
     }
 
     #[test]
@@ -313,6 +318,7 @@ mod tests {
             ("ALLOWED_ORIGINS", "https://a.example/path"),
             ("ALLOW_LOCAL_WORKER_URLS", "perhaps"),
             ("REPORT_BUILDER_URL", "not a url"),
+            ("PUBLIC_BASE_URL", "api.example.com"),
         ]);
         let mut invalid = config.invalid.clone();
         invalid.sort_unstable();
@@ -326,6 +332,7 @@ mod tests {
                 "JOURNAL_SHARDS",
                 "LOG_LEVEL",
                 "MAX_PIPELINE_TIME_SECONDS",
+                "PUBLIC_BASE_URL",
                 "REPORT_BUILDER_URL",
             ]
         );

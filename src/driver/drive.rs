@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use engine::driver::{Action, Answer, Driver, Ending, Limits, Trouble};
-use engine::execution::{INLINE_BYTES_MAX, Request, State};
+use engine::execution::{Fault, FaultKind, INLINE_BYTES_MAX, Outcome, Request, State};
 use engine::ids::{Epoch, ExecutionId, Fence, InboxSeq, Seq};
 use engine::shard::{After, InboxEntry, Reply, Request as ShardRequest};
 use engine::time::{Millis, Timestamp};
@@ -15,6 +15,7 @@ use serde_json::json;
 use worker::Delay;
 
 use super::Site;
+use crate::effects::answer::Called;
 use crate::effects::{call, offload};
 use crate::journal::{client, replay};
 use crate::log::{self, Level};
@@ -140,7 +141,8 @@ impl Round<'_> {
     {
         let site = self.site.clone();
         let fence = request.fence;
-        let made = async move { call::call(&site.bindings, &site.config, &request).await };
+        let made =
+            async move { answered(call::call(&site.bindings, &site.config, &request).await) };
         let (made, abort) = abortable(made);
         self.aborts.insert(fence, abort);
         // A call that was given up has no answer.
@@ -174,6 +176,18 @@ impl Round<'_> {
             self.aborts.remove(fence);
         }
         self.driver.answered(clock::now(), clock::entropy(), answer);
+    }
+}
+
+/// The machine takes an output or a fault for an answer.
+fn answered(called: Called) -> Outcome {
+    match called {
+        Called::Answered(outcome) => outcome,
+        Called::Accepted { .. } => {
+            let message = "the worker answered 202: its output is still to come";
+            let fault = Fault::new(FaultKind::Output, "worker.malformed_output", message);
+            Outcome { result: Err(fault), cost: None, memoised: None }
+        }
     }
 }
 

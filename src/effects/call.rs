@@ -1,14 +1,14 @@
 //! One call of a worker: over its service binding or by URL, with the headers of
-//! docs/worker-patterns.md, and what its answer comes to.
+//! docs/worker-patterns.md. What its answer comes to is [`super::answer`]'s to say.
 
-use engine::execution::{Fault, FaultKind, Outcome, Payload, Request, Via};
-use engine::money::MicroUsd;
+use engine::execution::{Fault, FaultKind, Request, Via};
+use engine::ids::ExecutionId;
 use engine::plan::{Address, Target};
-use engine::time::Millis;
 use serde_json::Value;
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys;
 
+use super::answer::{ACCEPTED, Answer, Asker, Called};
 use crate::bindings::Bindings;
 use crate::clock;
 use crate::config::Config;
@@ -18,8 +18,6 @@ use crate::fetches::{self, Fetches};
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How this Worker names itself to workers.
 const WORKER_ID: &str = "bitware_orchestrator";
-/// The longest wait that a worker may ask for.
-const RETRY_AFTER_MAX: Millis = Millis::from_secs(24 * 3600);
 
 /// How a call of `target` is made.
 pub fn via(target: Option<&Target>) -> Via {
@@ -40,20 +38,14 @@ pub fn via_text(via: Via) -> &'static str {
 }
 
 /// Makes the call. Dropping the future gives the call up.
-pub async fn call(bindings: &Bindings, config: &Config, request: &Request) -> Outcome {
-    let fault = match exchange(bindings, config, request).await {
-        Ok(answer) => return outcome(request, answer),
-        Err(fault) => fault,
-    };
-    Outcome { result: Err(fault), cost: None, memoised: None }
-}
-
-/// What came back.
-struct Answer {
-    status: u16,
-    cost_usd: Option<String>,
-    retry_after: Option<String>,
-    text: String,
+pub async fn call(bindings: &Bindings, config: &Config, request: &Request) -> Called {
+    match exchange(bindings, config, request).await {
+        Ok(answer) => {
+            let asker = Asker { step: &request.step, worker: &request.worker };
+            answer.comes_to(asker, clock::now())
+        }
+        Err(fault) => Called::from(fault),
+    }
 }
 
 async fn exchange(
@@ -104,6 +96,12 @@ fn init(
     headers.set("X-Worker-ID", WORKER_ID)?;
     headers.set("Idempotency-Key", &request.idempotency_key())?;
     headers.set("X-Pipeline-ID", request.execution.as_str())?;
+    headers.set("X-Step", &request.step)?;
+    let callback = callback_path(&request.execution, &request.step);
+    headers.set("X-Callback-Path", &callback)?;
+    if let Some(base) = &config.public_base_url {
+        headers.set("X-Callback-URL", &format!("{base}{callback}"))?;
+    }
     headers.set("X-Attempt", &request.attempt.to_string())?;
     headers.set("X-Fence", &request.fence.to_string())?;
     headers.set("X-Deadline-Ms", &request.deadline_at.as_millis().to_string())?;
@@ -123,19 +121,42 @@ fn init(
     Ok(init)
 }
 
+/// Where a worker that has answered 202 reports. A path that has slashes or brackets is one segment
+/// of it.
+fn callback_path(execution: &ExecutionId, step: &str) -> String {
+    let segment = step.bytes().fold(String::new(), |mut segment, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => segment.push(byte.into()),
+            _ => segment.push_str(&format!("%{byte:02X}")),
+        }
+        segment
+    });
+    format!("/pipeline/{execution}/steps/{segment}/complete")
+}
+
 async fn read(response: web_sys::Response, request: &Request) -> Result<Answer, Fault> {
     let header = |name: &str| response.headers().get(name).ok().flatten();
     let (cost_usd, retry_after) = (header("X-Cost-USD"), header("Retry-After"));
     let length = header("Content-Length").and_then(|text| text.parse::<usize>().ok());
-    if length.is_some_and(|bytes| bytes > ANSWER_BYTES_MAX) {
-        return Err(too_large(request));
-    }
     let status = response.status();
-    let text = match length {
-        Some(_) => fetches::text(&response).await.map_err(|error| network(request, &error))?,
-        None => read_bounded(&mut worker::Response::from(response), request).await?,
+    let text = match text(response, length, request).await {
+        // A worker that has accepted is at work, whatever becomes of what else it said.
+        Err(_) if status == ACCEPTED => String::new(),
+        text => text?,
     };
     Ok(Answer { status, cost_usd, retry_after, text })
+}
+
+async fn text(
+    response: web_sys::Response,
+    length: Option<usize>,
+    request: &Request,
+) -> Result<String, Fault> {
+    match length {
+        Some(bytes) if bytes > ANSWER_BYTES_MAX => Err(too_large(request)),
+        Some(_) => fetches::text(&response).await.map_err(|error| network(request, &error)),
+        None => read_bounded(&mut worker::Response::from(response), request).await,
+    }
 }
 
 /// Reads a body whose length nobody has said.
@@ -174,63 +195,6 @@ fn network(request: &Request, error: &JsValue) -> Fault {
     Fault::new(FaultKind::Network, "worker.unreachable", message)
 }
 
-fn outcome(request: &Request, answer: Answer) -> Outcome {
-    let body: Option<Value> = serde_json::from_str(&answer.text).ok();
-    let cost = cost(answer.cost_usd.as_deref(), body.as_ref());
-    let result = match (answer.status, body) {
-        (200..=299, Some(output)) => Ok(Payload::inline(output)),
-        (200..=299, None) => {
-            let message = format!(
-                "step `{}`: worker `{}` answered with status {} and something that is no JSON",
-                request.step, request.worker, answer.status
-            );
-            Err(Fault::new(FaultKind::Output, "worker.malformed_output", message))
-        }
-        (status, body) => Err(refused(request, status, answer.retry_after, body.as_ref())),
-    };
-    Outcome { result, cost, memoised: None }
-}
-
-/// The cost by the header, else by the body; an amount that is none counts as not said.
-fn cost(header: Option<&str>, body: Option<&Value>) -> Option<MicroUsd> {
-    let usd = header.and_then(|text| text.trim().parse::<f64>().ok());
-    let usd = usd.or_else(|| body?.get("cost_usd")?.as_f64());
-    usd.and_then(MicroUsd::from_usd)
-}
-
-fn refused(
-    request: &Request,
-    status: u16,
-    retry_after: Option<String>,
-    body: Option<&Value>,
-) -> Fault {
-    let field = |name: &str| body.and_then(|body| body.get(name));
-    let said = ["detail", "error", "message"].into_iter().find_map(|name| field(name)?.as_str());
-    let message = format!(
-        "step `{}`: worker `{}` answered with status {status}{}",
-        request.step,
-        request.worker,
-        said.map(|text| format!(": {text}")).unwrap_or_default(),
-    );
-    let mut fault = Fault::new(FaultKind::Http(status), "worker.refused", message);
-    fault.retryable = field("retryable").and_then(Value::as_bool);
-    fault.retry_after = retry_after.and_then(|text| delay(&text));
-    fault
-}
-
-/// `Retry-After` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3).
-fn delay(text: &str) -> Option<Millis> {
-    let text = text.trim();
-    let asked = match text.parse::<u64>() {
-        Ok(seconds) => Millis::from_secs(seconds),
-        Err(_) => {
-            let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
-            engine::time::Timestamp::from_millis(date.timestamp_millis()).since(clock::now())
-        }
-    };
-    Some(asked.min(RETRY_AFTER_MAX))
-}
-
 /// Gives a call up when nobody waits for it any more.
 struct AbortOnDrop {
     controller: web_sys::AbortController,
@@ -261,19 +225,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_goes_before_the_body_and_nonsense_counts_as_unsaid() {
-        let body = serde_json::json!({ "cost_usd": 0.5 });
-        assert_eq!(cost(Some("0.25"), Some(&body)), MicroUsd::from_usd(0.25));
-        assert_eq!(cost(None, Some(&body)), MicroUsd::from_usd(0.5));
-        assert_eq!(cost(Some("much"), Some(&body)), MicroUsd::from_usd(0.5));
-        assert_eq!(cost(Some("-1"), None), None);
-        assert_eq!(cost(None, None), None);
-    }
-
-    #[test]
-    fn retry_after_is_bounded() {
-        assert_eq!(delay("7"), Some(Millis::from_secs(7)));
-        assert_eq!(delay("99999999999"), Some(RETRY_AFTER_MAX));
-        assert_eq!(delay("soon"), None);
+    fn the_callback_names_execution_and_path() {
+        let id: ExecutionId = "pipe_1_00000000000000000000000000".parse().unwrap();
+        for (step, segment) in [
+            ("charge_card-2", "charge_card-2"),
+            ("classify[3]", "classify%5B3%5D"),
+            ("charge/compensate", "charge%2Fcompensate"),
+        ] {
+            let expected = format!("/pipeline/{id}/steps/{segment}/complete");
+            assert_eq!(callback_path(&id, step), expected);
+        }
     }
 }

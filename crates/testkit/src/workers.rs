@@ -1,38 +1,38 @@
 //! Workers that live in the test's process: they survive a killed workerd, and remember every call.
+//! The path of a call says how it is met; its body is echoed or kept, and decides nothing.
 //!
-//! `POST /step/<ms>` answers after so many milliseconds with its input and `"calls"`, the number of
-//! calls with this idempotency key so far. `POST /flaky/<n>` fails the first n calls of each key
-//! with 503. `POST /refuse` answers 422. `POST /costly/<micro-USD>` charges so much.
+//! | `POST` | does |
+//! |---|---|
+//! | `/echo` | answers at once with its input |
+//! | `/slow/<ms>` | the same, later |
+//! | `/step/<ms>` | answers later with `input` and `calls`, the calls with this key so far |
+//! | `/flaky/<n>` | fails the first n calls with each idempotency key with 503 |
+//! | `/fail/<n>`, `/fail/<n>/<status>` | fails the first n calls for each step of each execution, whatever their generation |
+//! | `/busy/<n>/<s>` | answers the first n calls of all with 429 and `Retry-After: <s>` |
+//! | `/refuse` | answers 422 |
+//! | `/costly/<micro-USD>` | charges so much |
+//! | `/async/<ms>`, `/async/<ms>/<manner>` | answers 202 and reports later: see [`Manner`] |
+
+mod book;
+mod report;
+mod routes;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse;
-use axum::routing::post;
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use axum::serve::ListenerExt;
 
-/// One call that a worker got.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Call {
-    /// `Idempotency-Key`.
-    pub key: String,
-    /// `X-Fence`.
-    pub fence: u64,
-    /// `X-Attempt`.
-    pub attempt: u64,
-    /// Whether it was answered.
-    pub answered: bool,
-}
+use crate::client::Client;
+use book::Book;
+pub use book::{Call, Report, Said};
+pub use report::Manner;
 
 /// The workers of one test.
 #[derive(Clone, Debug)]
 pub struct Workers {
     url: String,
-    calls: Arc<Mutex<Vec<Call>>>,
+    book: Arc<Mutex<Book>>,
+    orchestrator: Arc<Mutex<Option<Client>>>,
 }
 
 impl Workers {
@@ -41,13 +41,16 @@ impl Workers {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.expect("the loopback interface has free ports");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let workers = Self { url: format!("http://{address}"), calls: Arc::default() };
-        let router = Router::new()
-            .route("/step/{ms}", post(step))
-            .route("/flaky/{times}", post(flaky))
-            .route("/refuse", post(refuse))
-            .route("/costly/{micro_usd}", post(costly))
-            .with_state(workers.clone());
+        let workers = Self {
+            url: format!("http://{address}"),
+            book: Arc::default(),
+            orchestrator: Arc::default(),
+        };
+        let router = routes::router().with_state(workers.clone());
+        // An answer is written at once: waiting for more to send would make every call slow.
+        let listener = listener.tap_io(|connection| {
+            connection.set_nodelay(true).ok();
+        });
         tokio::spawn(async move { axum::serve(listener, router).await });
         workers
     }
@@ -57,18 +60,36 @@ impl Workers {
         &self.url
     }
 
+    /// Names the orchestrator that workers under `/async` report to. One that was started anew has
+    /// another URL: reports that are still to be made go there.
+    pub fn report_to(&self, orchestrator: Client) {
+        *self.orchestrator.lock().expect("no holder panics") = Some(orchestrator);
+    }
+
     /// All calls so far.
     pub fn calls(&self) -> Vec<Call> {
-        self.calls.lock().expect("no holder panics").clone()
+        self.book().calls.clone()
     }
 
     /// How often each key was called.
     pub fn counts(&self) -> BTreeMap<String, usize> {
-        let mut counts = BTreeMap::new();
-        for call in self.calls() {
-            *counts.entry(call.key).or_default() += 1;
-        }
-        counts
+        self.book().of_key.clone()
+    }
+
+    /// How often the work behind each key was done, by the fence of the attempt that did it. An
+    /// attempt that nobody waits for any more does nothing.
+    pub fn performed(&self) -> BTreeMap<String, BTreeMap<u64, usize>> {
+        self.book().performed.clone()
+    }
+
+    /// The most calls of a path that were in progress at the same time.
+    pub fn at_once_max(&self, path: &str) -> usize {
+        self.book().busy.get(path).map_or(0, |busy| busy.max)
+    }
+
+    /// What workers under `/async` have reported so far.
+    pub fn reports(&self) -> Vec<Report> {
+        self.book().reports.clone()
     }
 
     /// The SQL that registers a worker `name` at `endpoint` of these.
@@ -81,63 +102,14 @@ impl Workers {
         )
     }
 
-    fn note(&self, headers: &HeaderMap) -> (usize, usize) {
-        let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let call = Call {
-            key: text("Idempotency-Key").to_owned(),
-            fence: text("X-Fence").parse().unwrap_or(0),
-            attempt: text("X-Attempt").parse().unwrap_or(0),
-            answered: false,
-        };
-        let mut calls = self.calls.lock().expect("no holder panics");
-        let nth = calls.iter().filter(|known| known.key == call.key).count() + 1;
-        calls.push(call);
-        (calls.len() - 1, nth)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().expect("no holder panics")
     }
 
-    fn answered(&self, place: usize) {
-        self.calls.lock().expect("no holder panics")[place].answered = true;
+    fn orchestrator(&self) -> Option<Client> {
+        self.orchestrator.lock().expect("no holder panics").clone()
     }
 }
 
-async fn step(
-    State(workers): State<Workers>,
-    Path(ms): Path<u64>,
-    headers: HeaderMap,
-    Json(input): Json<Value>,
-) -> Json<Value> {
-    let (place, nth) = workers.note(&headers);
-    tokio::time::sleep(Duration::from_millis(ms)).await;
-    workers.answered(place);
-    Json(json!({ "input": input, "calls": nth, "cost_usd": 0 }))
-}
-
-async fn flaky(
-    State(workers): State<Workers>,
-    Path(times): Path<usize>,
-    headers: HeaderMap,
-) -> impl IntoResponse {
-    let (place, nth) = workers.note(&headers);
-    workers.answered(place);
-    if nth <= times {
-        let error = json!({ "status": "error", "error": "not yet", "code": "test.not_yet" });
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(error));
-    }
-    (StatusCode::OK, Json(json!({ "calls": nth, "cost_usd": 0 })))
-}
-
-async fn refuse(State(workers): State<Workers>, headers: HeaderMap) -> impl IntoResponse {
-    workers.note(&headers);
-    let error = json!({ "status": "error", "error": "never", "code": "test.never" });
-    (StatusCode::UNPROCESSABLE_ENTITY, Json(error))
-}
-
-async fn costly(
-    State(workers): State<Workers>,
-    Path(micro_usd): Path<u64>,
-    headers: HeaderMap,
-) -> impl IntoResponse {
-    workers.note(&headers);
-    let usd = micro_usd as f64 / 1_000_000.0;
-    ([("X-Cost-USD", usd.to_string())], Json(json!({ "ok": true })))
-}
+#[cfg(test)]
+mod tests;

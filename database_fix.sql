@@ -2,10 +2,11 @@
 -- by hand for the first orchestrators, which had five of its tables with fewer and other columns.
 -- Safe to run twice, and again after it was cut off at any statement; it loses no row. Export the
 -- database first all the same (`wrangler d1 export`): columns that nobody reads any more are
--- dropped, and every row of the five tables is written anew, so run it in a quiet hour.
+-- dropped, and every row of these and of the policy tables is written anew, so run it in a quiet
+-- hour.
 --
 -- How. SQLite has no ADD COLUMN IF NOT EXISTS and D1 no transaction across statements, so each of
--- the five tables is rebuilt in steps that each may be the last: its rows are kept in `kept_…` in
+-- these tables is rebuilt in steps that each may be the last: its rows are kept in `kept_…` in
 -- their new form, the table is dropped and created as it should be, the rows are put back, and
 -- only then is `kept_…` dropped. A row that is in both wins from the table, which is newer.
 --
@@ -15,7 +16,7 @@
 --
 -- The parts between `-- == part` lines are those of schema.sql, word for word.
 
--- == keep: what the five tables hold, in its new form ==
+-- == keep: what these tables hold, in its new form ==
 
 -- A table that is missing has no rows; the rebuild gives it its columns.
 CREATE TABLE IF NOT EXISTS worker_registry (worker_name TEXT PRIMARY KEY);
@@ -23,6 +24,16 @@ CREATE TABLE IF NOT EXISTS pipeline_templates (name TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS pipeline_steps (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS pipeline_executions (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS worker_execution_results (pipeline_id TEXT, step_order INTEGER);
+CREATE TABLE IF NOT EXISTS execution_strategies (
+  name TEXT PRIMARY KEY, label, max_parallel_steps, skip_optional_steps, use_cache, max_retries,
+  deadline_ms, description
+);
+CREATE TABLE IF NOT EXISTS quality_levels (
+  name TEXT PRIMARY KEY, source_discovery_depth, max_articles, min_quality, description
+);
+CREATE TABLE IF NOT EXISTS urgency_levels (
+  name TEXT PRIMARY KEY, deadline_ms, priority, description
+);
 
 CREATE TABLE IF NOT EXISTS kept_worker_registry (
   worker_name, display_name, description, version, service_binding, base_url, endpoints,
@@ -684,6 +695,99 @@ FROM kept_worker_execution_results AS r
 WHERE NOT EXISTS (SELECT 1 FROM kept_pipeline_executions AS e WHERE e.pipeline_id = r.pipeline_id)
 GROUP BY pipeline_id;
 
+-- What version 3 of the schema added to the policy rows.
+CREATE TABLE IF NOT EXISTS kept_execution_strategies (
+  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
+  max_retries, deadline_ms, description,
+  PRIMARY KEY (name)
+);
+
+INSERT OR REPLACE INTO kept_execution_strategies (
+  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
+  max_retries, deadline_ms, description
+)
+SELECT
+  name,
+  label,
+  coalesce((SELECT worker_choice FROM execution_strategies AS o WHERE o.rowid = s.rowid), CASE name
+    WHEN 'speed' THEN 'fastest' WHEN 'cost' THEN 'cheapest' WHEN 'quality' THEN 'best'
+    ELSE 'declared' END) AS worker_choice,
+  max_parallel_steps,
+  skip_optional_steps,
+  use_cache,
+  coalesce((SELECT use_step_cache FROM execution_strategies AS o WHERE o.rowid = s.rowid),
+    name <> 'quality') AS use_step_cache,
+  max_retries,
+  deadline_ms,
+  CASE description
+    WHEN 'As many steps at once as may be, optional steps left out, at most one retry a step.'
+    THEN 'The fastest workers, as many steps at once as may be, optional steps left out, one retry.'
+    WHEN
+      'Few steps at once, optional steps left out, at most one retry a step, cached results first.'
+    THEN 'The cheapest workers, cached results first, optional steps left out, one retry.'
+    WHEN 'Every step, every retry that the steps allow, always computed anew.'
+    THEN 'The best workers, every step and all its retries, always computed anew.'
+    WHEN 'Every step and its retries; a cached result of the same request is taken.'
+    THEN 'The workers that the steps name first, every step and its retries, cached results.'
+    ELSE description END AS description
+FROM execution_strategies AS s
+CROSS JOIN (SELECT NULL AS worker_choice, NULL AS use_step_cache) AS absent;
+
+CREATE TABLE IF NOT EXISTS kept_quality_levels (
+  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
+  deadline_factor, description,
+  PRIMARY KEY (name)
+);
+
+INSERT OR REPLACE INTO kept_quality_levels (
+  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
+  deadline_factor, description
+)
+SELECT
+  name,
+  source_discovery_depth,
+  max_articles,
+  min_quality,
+  coalesce((SELECT skip_optional_steps FROM quality_levels AS o WHERE o.rowid = s.rowid),
+    name = 'basic') AS skip_optional_steps,
+  -- NULL is a value of this column: whether the table has it shows in the one before.
+  CASE
+    WHEN (SELECT skip_optional_steps FROM quality_levels AS o WHERE o.rowid = s.rowid) IS NOT NULL
+      THEN (SELECT max_retries FROM quality_levels AS o WHERE o.rowid = s.rowid)
+    WHEN name = 'basic' THEN 1 END AS max_retries,
+  coalesce((SELECT deadline_factor FROM quality_levels AS o WHERE o.rowid = s.rowid), CASE name
+    WHEN 'basic' THEN 0.5 WHEN 'premium' THEN 1.25 WHEN 'enterprise' THEN 1.5
+    ELSE 1.0 END) AS deadline_factor,
+  CASE description
+    WHEN 'A quick look: few sources, few articles.'
+    THEN 'A quick look: few sources, few articles, no optional steps, half the time.'
+    ELSE description END AS description
+FROM quality_levels AS s
+CROSS JOIN (
+  SELECT NULL AS skip_optional_steps, NULL AS max_retries, NULL AS deadline_factor
+) AS absent;
+
+CREATE TABLE IF NOT EXISTS kept_urgency_levels (
+  name, deadline_ms, priority, use_emergency_budget, description,
+  PRIMARY KEY (name)
+);
+
+INSERT OR REPLACE INTO kept_urgency_levels (
+  name, deadline_ms, priority, use_emergency_budget, description
+)
+SELECT
+  name,
+  deadline_ms,
+  priority,
+  coalesce((SELECT use_emergency_budget FROM urgency_levels AS o WHERE o.rowid = s.rowid),
+    name = 'critical') AS use_emergency_budget,
+  CASE description
+    WHEN 'Half a minute; admitted first.'
+    THEN 'Half a minute; admitted first, with the emergency budget.'
+    ELSE description END AS description
+FROM urgency_levels AS s
+CROSS JOIN (SELECT NULL AS use_emergency_budget) AS absent;
+
 -- Children first: to drop a parent deletes the rows that refer to it. A table that comes to refer
 -- to one of these must be kept in the same way.
 DROP TABLE worker_execution_results;
@@ -691,6 +795,9 @@ DROP TABLE pipeline_executions;
 DROP TABLE pipeline_steps;
 DROP TABLE pipeline_templates;
 DROP TABLE worker_registry;
+DROP TABLE execution_strategies;
+DROP TABLE quality_levels;
+DROP TABLE urgency_levels;
 
 -- == part 1: tables, indexes, triggers ==
 
@@ -929,33 +1036,48 @@ CREATE TABLE IF NOT EXISTS cost_tracking (
 
 -- ---- policy: what each label of a request changes ----------------------------------------------
 
--- `max_retries` caps the retries of every step; NULL leaves them as the steps have them.
+-- `worker_choice` is who is asked where a step names several workers that can do the same:
+-- `declared` the first, else the one with the lowest estimated cost, the lowest average response
+-- time or the highest quality score. `use_cache` is the result of an identical request,
+-- `use_step_cache` the answers of single steps. `max_retries` caps the retries of every step; NULL
+-- leaves them as the steps have them. docs/strategies.md says what each column changes.
 CREATE TABLE IF NOT EXISTS execution_strategies (
   name TEXT PRIMARY KEY NOT NULL CHECK (name IN ('speed', 'cost', 'quality', 'balanced')),
   label TEXT NOT NULL UNIQUE CHECK (label IN (
     'speed_optimized', 'cost_optimized', 'quality_optimized', 'balanced')),
+  worker_choice TEXT NOT NULL DEFAULT 'declared'
+    CHECK (worker_choice IN ('declared', 'cheapest', 'fastest', 'best')),
   max_parallel_steps INTEGER NOT NULL CHECK (max_parallel_steps > 0),
   skip_optional_steps INTEGER NOT NULL CHECK (skip_optional_steps IN (0, 1)),
   use_cache INTEGER NOT NULL CHECK (use_cache IN (0, 1)),
+  use_step_cache INTEGER NOT NULL DEFAULT 1 CHECK (use_step_cache IN (0, 1)),
   max_retries INTEGER CHECK (max_retries >= 0),
   deadline_ms INTEGER NOT NULL CHECK (deadline_ms > 0),
   description TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
+-- Optional steps are left out where the strategy or the level says so, retries have the smaller of
+-- both caps, and the strategy's deadline is multiplied by the level's factor.
 CREATE TABLE IF NOT EXISTS quality_levels (
   name TEXT PRIMARY KEY NOT NULL
     CHECK (name IN ('basic', 'standard', 'premium', 'enterprise')),
   source_discovery_depth INTEGER NOT NULL CHECK (source_discovery_depth BETWEEN 1 AND 5),
   max_articles INTEGER NOT NULL CHECK (max_articles BETWEEN 1 AND 500),
   min_quality REAL NOT NULL CHECK (min_quality BETWEEN 0 AND 1),
+  skip_optional_steps INTEGER NOT NULL DEFAULT 0 CHECK (skip_optional_steps IN (0, 1)),
+  max_retries INTEGER CHECK (max_retries >= 0),
+  deadline_factor REAL NOT NULL DEFAULT 1.0 CHECK (deadline_factor BETWEEN 0.1 AND 10),
   description TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
--- A higher priority is admitted first. A NULL deadline is the longest that the environment allows.
+-- A higher priority is admitted first, and passes a worker's gate first. A NULL deadline is the
+-- longest that the environment allows. `use_emergency_budget` makes the environment's emergency
+-- budget the default of `budget_limit`.
 CREATE TABLE IF NOT EXISTS urgency_levels (
   name TEXT PRIMARY KEY NOT NULL CHECK (name IN ('low', 'medium', 'high', 'critical')),
   deadline_ms INTEGER CHECK (deadline_ms > 0),
   priority INTEGER NOT NULL,
+  use_emergency_budget INTEGER NOT NULL DEFAULT 0 CHECK (use_emergency_budget IN (0, 1)),
   description TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
@@ -1285,11 +1407,39 @@ SELECT
   communication_method, error, data, started_at, completed_at
 FROM kept_worker_execution_results;
 
+INSERT INTO execution_strategies (
+  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
+  max_retries, deadline_ms, description
+)
+SELECT
+  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
+  max_retries, deadline_ms, description
+FROM kept_execution_strategies;
+
+INSERT INTO quality_levels (
+  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
+  deadline_factor, description
+)
+SELECT
+  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
+  deadline_factor, description
+FROM kept_quality_levels;
+
+INSERT INTO urgency_levels (
+  name, deadline_ms, priority, use_emergency_budget, description
+)
+SELECT
+  name, deadline_ms, priority, use_emergency_budget, description
+FROM kept_urgency_levels;
+
 DROP TABLE kept_worker_registry;
 DROP TABLE kept_pipeline_steps;
 DROP TABLE kept_pipeline_templates;
 DROP TABLE kept_worker_execution_results;
 DROP TABLE kept_pipeline_executions;
+DROP TABLE kept_execution_strategies;
+DROP TABLE kept_quality_levels;
+DROP TABLE kept_urgency_levels;
 
 -- == part 2: seed rows ==
 -- They are added where they are missing and never touched where they are there (DO NOTHING, not OR
@@ -1303,33 +1453,37 @@ INSERT INTO accounts (id, name) VALUES ('default', 'Default account')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO execution_strategies (
-  name, label, max_parallel_steps, skip_optional_steps, use_cache, max_retries, deadline_ms,
-  description
+  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
+  max_retries, deadline_ms, description
 ) VALUES
-  ('speed', 'speed_optimized', 16, 1, 1, 1, 90000,
-   'As many steps at once as may be, optional steps left out, at most one retry a step.'),
-  ('cost', 'cost_optimized', 2, 1, 1, 1, 180000,
-   'Few steps at once, optional steps left out, at most one retry a step, cached results first.'),
-  ('quality', 'quality_optimized', 8, 0, 0, NULL, 300000,
-   'Every step, every retry that the steps allow, always computed anew.'),
-  ('balanced', 'balanced', 8, 0, 1, NULL, 150000,
-   'Every step and its retries; a cached result of the same request is taken.')
+  ('speed', 'speed_optimized', 'fastest', 16, 1, 1, 1, 1, 90000,
+   'The fastest workers, as many steps at once as may be, optional steps left out, one retry.'),
+  ('cost', 'cost_optimized', 'cheapest', 2, 1, 1, 1, 1, 180000,
+   'The cheapest workers, cached results first, optional steps left out, one retry.'),
+  ('quality', 'quality_optimized', 'best', 8, 0, 0, 0, NULL, 300000,
+   'The best workers, every step and all its retries, always computed anew.'),
+  ('balanced', 'balanced', 'declared', 8, 0, 1, 1, NULL, 150000,
+   'The workers that the steps name first, every step and its retries, cached results.')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO quality_levels (
-  name, source_discovery_depth, max_articles, min_quality, description
+  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
+  deadline_factor, description
 ) VALUES
-  ('basic', 2, 40, 0.2, 'A quick look: few sources, few articles.'),
-  ('standard', 3, 100, 0.3, 'The usual breadth of sources and articles.'),
-  ('premium', 4, 150, 0.4, 'A wider search that is stricter about its sources.'),
-  ('enterprise', 5, 200, 0.5, 'The widest search, with the best sources only.')
+  ('basic', 2, 40, 0.2, 1, 1, 0.5,
+   'A quick look: few sources, few articles, no optional steps, half the time.'),
+  ('standard', 3, 100, 0.3, 0, NULL, 1.0, 'The usual breadth of sources and articles.'),
+  ('premium', 4, 150, 0.4, 0, NULL, 1.25, 'A wider search that is stricter about its sources.'),
+  ('enterprise', 5, 200, 0.5, 0, NULL, 1.5, 'The widest search, with the best sources only.')
 ON CONFLICT DO NOTHING;
 
-INSERT INTO urgency_levels (name, deadline_ms, priority, description) VALUES
-  ('low', NULL, 0, 'May take as long as the environment allows; admitted last.'),
-  ('medium', 180000, 1, 'Three minutes.'),
-  ('high', 60000, 2, 'One minute; admitted before the usual.'),
-  ('critical', 30000, 3, 'Half a minute; admitted first.')
+INSERT INTO urgency_levels (
+  name, deadline_ms, priority, use_emergency_budget, description
+) VALUES
+  ('low', NULL, 0, 0, 'May take as long as the environment allows; admitted last.'),
+  ('medium', 180000, 1, 0, 'Three minutes.'),
+  ('high', 60000, 2, 0, 'One minute; admitted before the usual.'),
+  ('critical', 30000, 3, 1, 'Half a minute; admitted first, with the emergency budget.')
 ON CONFLICT DO NOTHING;
 
 -- Without a model these workers cost nothing and say so. Where a model is bound they report what
@@ -1467,4 +1621,6 @@ WHERE EXISTS (SELECT 1 FROM pipeline_templates WHERE name = 'basic_research_pipe
     SELECT 1 FROM pipeline_steps WHERE template_name = 'basic_research_pipeline');
 
 INSERT INTO schema_version (version, name) VALUES (1, '0001_foundation')
+ON CONFLICT DO NOTHING;
+INSERT INTO schema_version (version, name) VALUES (3, '0003_strategies')
 ON CONFLICT DO NOTHING;

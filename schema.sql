@@ -247,33 +247,48 @@ CREATE TABLE IF NOT EXISTS cost_tracking (
 
 -- ---- policy: what each label of a request changes ----------------------------------------------
 
--- `max_retries` caps the retries of every step; NULL leaves them as the steps have them.
+-- `worker_choice` is who is asked where a step names several workers that can do the same:
+-- `declared` the first, else the one with the lowest estimated cost, the lowest average response
+-- time or the highest quality score. `use_cache` is the result of an identical request,
+-- `use_step_cache` the answers of single steps. `max_retries` caps the retries of every step; NULL
+-- leaves them as the steps have them. docs/strategies.md says what each column changes.
 CREATE TABLE IF NOT EXISTS execution_strategies (
   name TEXT PRIMARY KEY NOT NULL CHECK (name IN ('speed', 'cost', 'quality', 'balanced')),
   label TEXT NOT NULL UNIQUE CHECK (label IN (
     'speed_optimized', 'cost_optimized', 'quality_optimized', 'balanced')),
+  worker_choice TEXT NOT NULL DEFAULT 'declared'
+    CHECK (worker_choice IN ('declared', 'cheapest', 'fastest', 'best')),
   max_parallel_steps INTEGER NOT NULL CHECK (max_parallel_steps > 0),
   skip_optional_steps INTEGER NOT NULL CHECK (skip_optional_steps IN (0, 1)),
   use_cache INTEGER NOT NULL CHECK (use_cache IN (0, 1)),
+  use_step_cache INTEGER NOT NULL DEFAULT 1 CHECK (use_step_cache IN (0, 1)),
   max_retries INTEGER CHECK (max_retries >= 0),
   deadline_ms INTEGER NOT NULL CHECK (deadline_ms > 0),
   description TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
+-- Optional steps are left out where the strategy or the level says so, retries have the smaller of
+-- both caps, and the strategy's deadline is multiplied by the level's factor.
 CREATE TABLE IF NOT EXISTS quality_levels (
   name TEXT PRIMARY KEY NOT NULL
     CHECK (name IN ('basic', 'standard', 'premium', 'enterprise')),
   source_discovery_depth INTEGER NOT NULL CHECK (source_discovery_depth BETWEEN 1 AND 5),
   max_articles INTEGER NOT NULL CHECK (max_articles BETWEEN 1 AND 500),
   min_quality REAL NOT NULL CHECK (min_quality BETWEEN 0 AND 1),
+  skip_optional_steps INTEGER NOT NULL DEFAULT 0 CHECK (skip_optional_steps IN (0, 1)),
+  max_retries INTEGER CHECK (max_retries >= 0),
+  deadline_factor REAL NOT NULL DEFAULT 1.0 CHECK (deadline_factor BETWEEN 0.1 AND 10),
   description TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
--- A higher priority is admitted first. A NULL deadline is the longest that the environment allows.
+-- A higher priority is admitted first, and passes a worker's gate first. A NULL deadline is the
+-- longest that the environment allows. `use_emergency_budget` makes the environment's emergency
+-- budget the default of `budget_limit`.
 CREATE TABLE IF NOT EXISTS urgency_levels (
   name TEXT PRIMARY KEY NOT NULL CHECK (name IN ('low', 'medium', 'high', 'critical')),
   deadline_ms INTEGER CHECK (deadline_ms > 0),
   priority INTEGER NOT NULL,
+  use_emergency_budget INTEGER NOT NULL DEFAULT 0 CHECK (use_emergency_budget IN (0, 1)),
   description TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
@@ -551,33 +566,37 @@ INSERT INTO accounts (id, name) VALUES ('default', 'Default account')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO execution_strategies (
-  name, label, max_parallel_steps, skip_optional_steps, use_cache, max_retries, deadline_ms,
-  description
+  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
+  max_retries, deadline_ms, description
 ) VALUES
-  ('speed', 'speed_optimized', 16, 1, 1, 1, 90000,
-   'As many steps at once as may be, optional steps left out, at most one retry a step.'),
-  ('cost', 'cost_optimized', 2, 1, 1, 1, 180000,
-   'Few steps at once, optional steps left out, at most one retry a step, cached results first.'),
-  ('quality', 'quality_optimized', 8, 0, 0, NULL, 300000,
-   'Every step, every retry that the steps allow, always computed anew.'),
-  ('balanced', 'balanced', 8, 0, 1, NULL, 150000,
-   'Every step and its retries; a cached result of the same request is taken.')
+  ('speed', 'speed_optimized', 'fastest', 16, 1, 1, 1, 1, 90000,
+   'The fastest workers, as many steps at once as may be, optional steps left out, one retry.'),
+  ('cost', 'cost_optimized', 'cheapest', 2, 1, 1, 1, 1, 180000,
+   'The cheapest workers, cached results first, optional steps left out, one retry.'),
+  ('quality', 'quality_optimized', 'best', 8, 0, 0, 0, NULL, 300000,
+   'The best workers, every step and all its retries, always computed anew.'),
+  ('balanced', 'balanced', 'declared', 8, 0, 1, 1, NULL, 150000,
+   'The workers that the steps name first, every step and its retries, cached results.')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO quality_levels (
-  name, source_discovery_depth, max_articles, min_quality, description
+  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
+  deadline_factor, description
 ) VALUES
-  ('basic', 2, 40, 0.2, 'A quick look: few sources, few articles.'),
-  ('standard', 3, 100, 0.3, 'The usual breadth of sources and articles.'),
-  ('premium', 4, 150, 0.4, 'A wider search that is stricter about its sources.'),
-  ('enterprise', 5, 200, 0.5, 'The widest search, with the best sources only.')
+  ('basic', 2, 40, 0.2, 1, 1, 0.5,
+   'A quick look: few sources, few articles, no optional steps, half the time.'),
+  ('standard', 3, 100, 0.3, 0, NULL, 1.0, 'The usual breadth of sources and articles.'),
+  ('premium', 4, 150, 0.4, 0, NULL, 1.25, 'A wider search that is stricter about its sources.'),
+  ('enterprise', 5, 200, 0.5, 0, NULL, 1.5, 'The widest search, with the best sources only.')
 ON CONFLICT DO NOTHING;
 
-INSERT INTO urgency_levels (name, deadline_ms, priority, description) VALUES
-  ('low', NULL, 0, 'May take as long as the environment allows; admitted last.'),
-  ('medium', 180000, 1, 'Three minutes.'),
-  ('high', 60000, 2, 'One minute; admitted before the usual.'),
-  ('critical', 30000, 3, 'Half a minute; admitted first.')
+INSERT INTO urgency_levels (
+  name, deadline_ms, priority, use_emergency_budget, description
+) VALUES
+  ('low', NULL, 0, 0, 'May take as long as the environment allows; admitted last.'),
+  ('medium', 180000, 1, 0, 'Three minutes.'),
+  ('high', 60000, 2, 0, 'One minute; admitted before the usual.'),
+  ('critical', 30000, 3, 1, 'Half a minute; admitted first, with the emergency budget.')
 ON CONFLICT DO NOTHING;
 
 -- Without a model these workers cost nothing and say so. Where a model is bound they report what
@@ -715,4 +734,6 @@ WHERE EXISTS (SELECT 1 FROM pipeline_templates WHERE name = 'basic_research_pipe
     SELECT 1 FROM pipeline_steps WHERE template_name = 'basic_research_pipeline');
 
 INSERT INTO schema_version (version, name) VALUES (1, '0001_foundation')
+ON CONFLICT DO NOTHING;
+INSERT INTO schema_version (version, name) VALUES (3, '0003_strategies')
 ON CONFLICT DO NOTHING;

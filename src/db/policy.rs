@@ -1,5 +1,6 @@
 //! Policy: what each label of a request changes, as rows.
 
+use engine::execution::Choice;
 use serde::Deserialize;
 
 use super::meta::{self, Count};
@@ -8,16 +9,17 @@ use super::{Database, DbError, Rows, Statement, statements};
 
 statements! { "policy":
     /// All execution strategies.
-    STRATEGIES = "SELECT name, label, max_parallel_steps, skip_optional_steps, use_cache,
-        max_retries, deadline_ms, description
+    STRATEGIES = "SELECT name, label, worker_choice, max_parallel_steps, skip_optional_steps,
+        use_cache, use_step_cache, max_retries, deadline_ms, description
       FROM execution_strategies ORDER BY name";
 
     /// All quality levels.
-    QUALITY_LEVELS = "SELECT name, source_discovery_depth, max_articles, min_quality, description
+    QUALITY_LEVELS = "SELECT name, source_discovery_depth, max_articles, min_quality,
+        skip_optional_steps, max_retries, deadline_factor, description
       FROM quality_levels ORDER BY name";
 
     /// All urgency levels.
-    URGENCY_LEVELS = "SELECT name, deadline_ms, priority, description
+    URGENCY_LEVELS = "SELECT name, deadline_ms, priority, use_emergency_budget, description
       FROM urgency_levels ORDER BY priority";
 }
 
@@ -42,6 +44,8 @@ pub struct Strategy {
     pub name: String,
     /// What replies call it, such as `quality_optimized`.
     pub label: String,
+    /// Which of several workers that can do the same is asked.
+    pub worker_choice: Choice,
     /// The most steps in progress at the same time.
     pub max_parallel_steps: u32,
     /// Whether optional steps are left out.
@@ -50,6 +54,9 @@ pub struct Strategy {
     /// Whether the result of an identical request may be served.
     #[serde(deserialize_with = "flag")]
     pub use_cache: bool,
+    /// Whether answers to the same call of a step may be served.
+    #[serde(deserialize_with = "flag")]
+    pub use_step_cache: bool,
     /// The cap on the retries of every step.
     pub max_retries: Option<u32>,
     /// The longest an execution may take.
@@ -69,6 +76,13 @@ pub struct QualityLevel {
     pub max_articles: u32,
     /// The least quality that a source must have, 0 to 1.
     pub min_quality: f64,
+    /// Whether optional steps are left out, whatever the strategy says.
+    #[serde(deserialize_with = "flag")]
+    pub skip_optional_steps: bool,
+    /// A cap on the retries of every step, besides the strategy's.
+    pub max_retries: Option<u32>,
+    /// What the strategy's deadline is multiplied by.
+    pub deadline_factor: f64,
     /// What it is for.
     pub description: String,
 }
@@ -80,8 +94,11 @@ pub struct UrgencyLevel {
     pub name: String,
     /// The longest an execution may take; `None` for the environment's longest.
     pub deadline_ms: Option<u64>,
-    /// What has more is admitted first.
+    /// What has more is admitted first, and passes gates first.
     pub priority: i64,
+    /// Whether a request that names no budget has the environment's emergency budget.
+    #[serde(deserialize_with = "flag")]
+    pub use_emergency_budget: bool,
     /// What it is for.
     pub description: String,
 }

@@ -80,6 +80,11 @@ pub trait Need {
     const AUDIENCE: Audience;
     /// The right that it takes.
     const SCOPE: Scope;
+
+    /// Whether `caller` may.
+    fn permits(caller: &Caller) -> bool {
+        caller.scopes().contains(Self::SCOPE)
+    }
 }
 
 /// A client that may start executions.
@@ -87,6 +92,12 @@ pub struct ClientExecute;
 
 /// A client that may read its account's rows.
 pub struct ClientRead;
+
+/// Whoever may act on the executions of an account: a client that may start them, or a worker.
+pub struct Act;
+
+/// A worker, which reports of its own attempts.
+pub struct WorkerReport;
 
 impl Need for ClientExecute {
     const AUDIENCE: Audience = Audience::Client;
@@ -96,6 +107,24 @@ impl Need for ClientExecute {
 impl Need for ClientRead {
     const AUDIENCE: Audience = Audience::Client;
     const SCOPE: Scope = Scope::Read;
+}
+
+impl Need for Act {
+    const AUDIENCE: Audience = Audience::Client;
+    const SCOPE: Scope = Scope::Execute;
+
+    fn permits(caller: &Caller) -> bool {
+        caller.worker_id.is_some() || caller.scopes().contains(Self::SCOPE)
+    }
+}
+
+impl Need for WorkerReport {
+    const AUDIENCE: Audience = Audience::Worker;
+    const SCOPE: Scope = Scope::Read;
+
+    fn permits(caller: &Caller) -> bool {
+        caller.worker_id.is_some()
+    }
 }
 
 impl Scope {
@@ -154,6 +183,21 @@ impl Caller {
         }
     }
 
+    /// How the journal names the caller: `key:<id>` or `worker:<id>`.
+    pub fn name(&self) -> String {
+        match (&self.client, &self.worker_id) {
+            (Some(Client::Issued(key)), _) => format!("key:{}", key.id),
+            (Some(Client::Bootstrap), _) => "key:bootstrap".to_owned(),
+            (None, Some(_)) => self.worker_name(),
+            (None, None) => "nobody".to_owned(),
+        }
+    }
+
+    /// How the journal names the caller as a worker.
+    pub fn worker_name(&self) -> String {
+        format!("worker:{}", self.worker_id.as_deref().unwrap_or_default())
+    }
+
     /// Everything that the credentials together allow.
     pub fn scopes(&self) -> Scopes {
         let client = match &self.client {
@@ -169,16 +213,16 @@ impl Caller {
     }
 
     /// Refuses a caller without the right that an endpoint takes.
-    fn permit(caller: Option<&Self>, audience: Audience, scope: Scope) -> Result<(), ApiError> {
-        if caller.is_some_and(|caller| caller.scopes().contains(scope)) {
+    fn permit<N: Need>(caller: Option<&Self>) -> Result<(), ApiError> {
+        if caller.is_some_and(N::permits) {
             return Ok(());
         }
-        let shown = caller.is_some_and(|caller| match audience {
+        let shown = caller.is_some_and(|caller| match N::AUDIENCE {
             Audience::Client => caller.client.is_some(),
             Audience::Worker => caller.worker_id.is_some(),
         });
-        match audience {
-            _ if shown => Err(ApiError::ScopeMissing { scope: scope.as_str() }),
+        match N::AUDIENCE {
+            _ if shown => Err(ApiError::ScopeMissing { scope: N::SCOPE.as_str() }),
             Audience::Client => Err(ApiError::ApiKeyRequired),
             Audience::Worker => Err(ApiError::WorkerRequired),
         }
@@ -191,7 +235,7 @@ impl<S: Sync, N: Need> FromRequestParts<S> for Authorized<N> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let context = RequestContext::from_request_parts(parts, state).await?;
         let caller = SendFuture::new(identify(&context, &parts.headers)).await?;
-        let permitted = Caller::permit(caller.as_ref(), N::AUDIENCE, N::SCOPE);
+        let permitted = Caller::permit::<N>(caller.as_ref());
         if permitted.is_err() {
             configured(&context.config().secrets, N::AUDIENCE)?;
         }

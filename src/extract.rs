@@ -23,6 +23,8 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 const DROPPED_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
 /// The longest template name that is looked up.
 const TEMPLATE_NAME_CHARS_MAX: usize = 64;
+/// The longest name of a signal.
+const SIGNAL_NAME_CHARS_MAX: usize = 64;
 
 /// A JSON body and what in it does not fit the schema of `T`: for handlers that have more to check
 /// and report everything together.
@@ -34,6 +36,15 @@ pub struct JsonDocument<T> {
     fits: PhantomData<T>,
 }
 
+/// A JSON object that may be left out, which is as good as an empty one.
+pub struct OptionalDocument<T>(pub T);
+
+/// A body of any JSON value, at most `BYTES_MAX` long; none is `null`.
+pub struct AnyJson<const BYTES_MAX: usize>(pub Value);
+
+/// A body that fits the schema of `T`, at most `BYTES_MAX` long.
+pub struct LargeDocument<T, const BYTES_MAX: usize>(pub T);
+
 /// A query that fits the parameters of `T`.
 pub struct Query<T>(pub T);
 
@@ -42,6 +53,12 @@ pub struct ExecutionPath(pub ExecutionId);
 
 /// The template that the path names.
 pub struct TemplatePath(pub String);
+
+/// The step that the path names: `step`, or `step[3]` for one element of a map.
+pub struct StepPath(pub String);
+
+/// The signal that the path names.
+pub struct SignalPath(pub String);
 
 impl<T: DeserializeOwned> JsonDocument<T> {
     /// The body as its type, unless something does not fit.
@@ -57,8 +74,43 @@ impl<S: Sync, T: ToSchema + 'static> FromRequest<S> for JsonDocument<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         require_json(&parts.headers)?;
-        let bytes = read(&parts.headers, body).await?;
+        let bytes = read::<BODY_BYTES_MAX>(&parts.headers, body).await?;
         parse(&bytes)
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned + ToSchema + 'static> FromRequest<S> for OptionalDocument<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = read_optional::<BODY_BYTES_MAX>(request).await?;
+        parse::<T>(bytes.as_deref().unwrap_or(b"{}"))?.typed().map(Self)
+    }
+}
+
+impl<S: Sync, const BYTES_MAX: usize> FromRequest<S> for AnyJson<BYTES_MAX> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        match read_optional::<BYTES_MAX>(request).await? {
+            Some(bytes) => value_of(&bytes).map(Self),
+            None => Ok(Self(Value::Null)),
+        }
+    }
+}
+
+impl<S, T, const BYTES_MAX: usize> FromRequest<S> for LargeDocument<T, BYTES_MAX>
+where
+    S: Sync,
+    T: DeserializeOwned + ToSchema + 'static,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        require_json(&parts.headers)?;
+        let bytes = read::<BYTES_MAX>(&parts.headers, body).await?;
+        parse::<T>(&bytes)?.typed().map(Self)
     }
 }
 
@@ -78,8 +130,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ExecutionPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let text = Path::<String>::from_request_parts(parts, state).await;
-        let id = text.ok().and_then(|Path(text)| text.parse().ok());
+        let text = part(parts, state, "id").await;
+        let id = text.and_then(|text| text.parse().ok());
         id.map(Self).ok_or(ApiError::PipelineNotFound)
     }
 }
@@ -88,14 +140,44 @@ impl<S: Send + Sync> FromRequestParts<S> for TemplatePath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let name = Path::<String>::from_request_parts(parts, state).await;
-        let name = name.map(|Path(name)| name).unwrap_or_default();
+        let name = part(parts, state, "name").await.unwrap_or_default();
         if name.chars().count() > TEMPLATE_NAME_CHARS_MAX {
             let name = name.chars().take(TEMPLATE_NAME_CHARS_MAX).collect();
             return Err(ApiError::TemplateNotFound { name });
         }
         Ok(Self(name))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for StepPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // A path that no step has is not found as such: that is told with the execution's id.
+        Ok(Self(part(parts, state, "step").await.unwrap_or_default()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignalPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let name = part(parts, state, "name").await.unwrap_or_default();
+        let fits = (1..=SIGNAL_NAME_CHARS_MAX).contains(&name.chars().count())
+            && !name.chars().any(char::is_control);
+        if fits {
+            return Ok(Self(name));
+        }
+        let message = format!("a signal's name has 1 to {SIGNAL_NAME_CHARS_MAX} characters");
+        let (pointer, code) = ("/name".to_owned(), "length".to_owned());
+        Err(ApiError::RequestInvalid(vec![Violation { pointer, code, message }]))
+    }
+}
+
+/// A part of the path, by its name.
+async fn part<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
+    let found = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+    found.ok()?.0.into_iter().find(|(known, _)| known == name).map(|(_, text)| text)
 }
 
 /// A missing type counts as JSON; any other, or another encoding than UTF-8, does not.
@@ -113,9 +195,25 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if json && !foreign { Ok(()) } else { Err(ApiError::MediaTypeUnsupported) }
 }
 
+/// The body, if there is one; its type matters only then.
+async fn read_optional<const BYTES_MAX: usize>(
+    request: Request,
+) -> Result<Option<Bytes>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = read::<BYTES_MAX>(&parts.headers, body).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    require_json(&parts.headers)?;
+    Ok(Some(bytes))
+}
+
 /// The body, kept up to the limit. What goes beyond it is read and dropped, up to a second limit:
 /// a client that is still sending would meet a closed connection and never see the answer.
-async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiError> {
+async fn read<const BYTES_MAX: usize>(
+    headers: &HeaderMap,
+    mut body: Body,
+) -> Result<Bytes, ApiError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
     let (mut kept, mut seen) = (Vec::new(), 0);
@@ -124,25 +222,29 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiError> {
         let frame = frame.map_err(|_| ApiError::BodyInterrupted)?;
         let Ok(chunk) = frame.into_data() else { continue };
         seen += chunk.len();
-        if seen.max(announced) <= BODY_BYTES_MAX {
+        if seen.max(announced) <= BYTES_MAX {
             kept.extend_from_slice(&chunk);
         }
     }
-    if seen.max(announced) > BODY_BYTES_MAX {
-        return Err(ApiError::BodyTooLarge { bytes_max: BODY_BYTES_MAX });
+    if seen.max(announced) > BYTES_MAX {
+        return Err(ApiError::BodyTooLarge { bytes_max: BYTES_MAX });
     }
     Ok(kept.into())
 }
 
 /// The body as JSON, checked against the schema of `T`.
 pub fn parse<T: ToSchema + 'static>(bytes: &[u8]) -> Result<JsonDocument<T>, ApiError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| ApiError::JsonMalformed {
+    let value = value_of(bytes)?;
+    let violations = schema::check_body::<T>(&value);
+    Ok(JsonDocument { value, violations, fits: PhantomData })
+}
+
+fn value_of(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| ApiError::JsonMalformed {
         line: error.line(),
         column: error.column(),
         message: without_place(&error.to_string()).to_owned(),
-    })?;
-    let violations = schema::check_body::<T>(&value);
-    Ok(JsonDocument { value, violations, fits: PhantomData })
+    })
 }
 
 /// What fits the schema also fits the type; where the two ever differ, the place is named.
@@ -213,12 +315,15 @@ mod tests {
     async fn a_body_is_read_up_to_the_limit() {
         let none = HeaderMap::new();
         let full = vec![b' '; BODY_BYTES_MAX];
-        assert_eq!(read(&none, Body::from(full.clone())).await.unwrap().len(), BODY_BYTES_MAX);
+        assert_eq!(
+            read::<BODY_BYTES_MAX>(&none, Body::from(full.clone())).await.unwrap().len(),
+            BODY_BYTES_MAX
+        );
         let over = [full, vec![b' ']].concat();
-        let error = read(&none, Body::from(over)).await.unwrap_err();
+        let error = read::<BODY_BYTES_MAX>(&none, Body::from(over)).await.unwrap_err();
         assert_eq!(error.code().as_str(), "body.too_large");
         let mut announced = HeaderMap::new();
         announced.insert(header::CONTENT_LENGTH, "2000000".parse().unwrap());
-        assert!(read(&announced, Body::empty()).await.is_err());
+        assert!(read::<BODY_BYTES_MAX>(&announced, Body::empty()).await.is_err());
     }
 }

@@ -89,9 +89,9 @@ async fn a_missing_secret_refuses_its_audience_and_no_other() {
 
 #[test]
 fn who_lacks_a_right_is_told_what_to_bring() {
-    let code = |caller: Option<&Caller>, audience, scope| {
-        Caller::permit(caller, audience, scope).map_err(|error| error.code().as_str())
-    };
+    fn code<N: Need>(caller: Option<&Caller>) -> Result<(), &'static str> {
+        Caller::permit::<N>(caller).map_err(|error| error.code().as_str())
+    }
     let read_only = Caller {
         client: Some(Client::Issued(IssuedKey {
             id: "k".into(),
@@ -103,13 +103,20 @@ fn who_lacks_a_right_is_told_what_to_bring() {
     };
     let worker = Caller { client: None, worker_id: Some("w".into()) };
     assert_eq!(read_only.account(), "acme");
-    assert_eq!(code(Some(&read_only), Audience::Client, Scope::Read), Ok(()));
-    let execute = Scope::Execute;
-    assert_eq!(code(Some(&read_only), Audience::Client, execute), Err("auth.scope_missing"));
-    assert_eq!(code(Some(&worker), Audience::Client, execute), Err("auth.key_required"));
-    assert_eq!(code(None, Audience::Client, execute), Err("auth.key_required"));
-    assert_eq!(code(None, Audience::Worker, Scope::Admin), Err("auth.worker_required"));
-    assert_eq!(code(Some(&worker), Audience::Worker, Scope::Admin), Ok(()));
+    assert_eq!(code::<ClientRead>(Some(&read_only)), Ok(()));
+    assert_eq!(code::<ClientExecute>(Some(&read_only)), Err("auth.scope_missing"));
+    assert_eq!(code::<ClientExecute>(Some(&worker)), Err("auth.key_required"));
+    assert_eq!(code::<ClientExecute>(None), Err("auth.key_required"));
+    assert_eq!(code::<Act>(Some(&read_only)), Err("auth.scope_missing"));
+    assert_eq!(code::<Act>(Some(&worker)), Ok(()));
+    assert_eq!(code::<Act>(None), Err("auth.key_required"));
+    assert_eq!(code::<WorkerReport>(None), Err("auth.worker_required"));
+    assert_eq!(code::<WorkerReport>(Some(&read_only)), Err("auth.worker_required"));
+    assert_eq!(code::<WorkerReport>(Some(&worker)), Ok(()));
+    assert_eq!((read_only.name(), worker.name()), ("key:k".to_owned(), "worker:w".to_owned()));
+    let bootstrap = Caller { client: Some(Client::Bootstrap), worker_id: Some("w".into()) };
+    assert_eq!(bootstrap.name(), "key:bootstrap");
+    assert_eq!(bootstrap.worker_name(), "worker:w");
 }
 
 #[test]

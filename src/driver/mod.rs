@@ -2,6 +2,7 @@
 //! gives. A driver holds nothing that is not in the journal: it may die at any await.
 
 mod drive;
+mod post;
 mod read;
 mod resume;
 mod start;
@@ -16,7 +17,8 @@ use crate::bindings::Bindings;
 use crate::config::Config;
 use crate::journal::client::{self, JournalError};
 use crate::log::{self, Level};
-pub use read::{ReadError, find};
+pub use post::{Post, Posted, post, wait_until_met};
+pub use read::{ReadError, Standing, find, records};
 pub use resume::consume;
 pub use start::{Begun, Key, Start, StartError, record_cache_hit, start};
 

@@ -35,6 +35,42 @@ pub enum ReadError {
     Unexpected(String),
 }
 
+/// Where an execution stands, as far as its journal knows without reading the records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The tenant that it belongs to.
+    pub account: String,
+    /// The place of the last record.
+    pub seq: Seq,
+    /// Whether it needs a driver.
+    pub phase: Phase,
+    /// When the lease ends that a driver holds.
+    pub lease_until: Option<Timestamp>,
+    /// How many messages have come in that no driver has met.
+    pub unheard: u64,
+    /// When a parked execution needs a driver.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// The records after a place, and where the execution stands; `None` when its journal knows none
+/// of that id.
+pub async fn records(
+    site: &Site,
+    id: &ExecutionId,
+    after: Seq,
+) -> Result<Option<(Standing, Vec<String>)>, ReadError> {
+    let request = Request::Read { id: id.clone(), after };
+    let (reply, records) = client::ask(&site.bindings, id, &request, None).await?;
+    match reply {
+        Reply::Records { seq, phase, account, lease_until, unheard, wake_at } => {
+            let standing = Standing { account, seq, phase, lease_until, unheard, wake_at };
+            Ok(Some((standing, records)))
+        }
+        Reply::Unknown => Ok(None),
+        other => Err(ReadError::Unexpected(format!("{other:?}"))),
+    }
+}
+
 /// Reads an execution; `None` when its journal knows none of that id. With `payloads` the values
 /// of large outputs are brought as well.
 pub async fn find(
@@ -42,13 +78,7 @@ pub async fn find(
     id: &ExecutionId,
     payloads: bool,
 ) -> Result<Option<State>, ReadError> {
-    let request = Request::Read { id: id.clone(), after: Seq(0) };
-    let (reply, records) = client::ask(&site.bindings, id, &request, None).await?;
-    match reply {
-        Reply::Records { .. } => {}
-        Reply::Unknown => return Ok(None),
-        other => return Err(ReadError::Unexpected(format!("{other:?}"))),
-    }
+    let Some((_, records)) = records(site, id, Seq(0)).await? else { return Ok(None) };
     let mut events = replay::events(&records)?;
     if payloads {
         offload::resolve(&site.bindings, &mut events).await?;

@@ -5,12 +5,16 @@
 use std::sync::Arc;
 
 use engine::execution::{Event, INLINE_BYTES_MAX, Payload, StoredRef};
-use engine::ids::ExecutionId;
+use engine::ids::{ExecutionId, Fence};
 use futures::future::try_join_all;
 use serde_json::Value;
 
 use crate::bindings::Bindings;
 use crate::journal::replay;
+use crate::templates::sha256_hex;
+
+/// How much of a content's SHA-256 stands in a key.
+const CONTENT_CHARS: usize = 16;
 
 /// Why outputs could not be put or brought.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +30,7 @@ pub async fn store_large(
     for event in events {
         let (step, fence) = match event {
             Event::StepSucceeded { step, fence, .. } => (step.clone(), fence.unwrap_or_default()),
-            Event::StepReused { step, .. } => (step.clone(), engine::ids::Fence::default()),
+            Event::StepReused { step, .. } => (step.clone(), Fence::default()),
             _ => continue,
         };
         for output in replay::outputs(std::slice::from_mut(event)) {
@@ -34,6 +38,21 @@ pub async fn store_large(
         }
     }
     Ok(())
+}
+
+/// Puts the output that a worker reports of an attempt into R2 where it is too large for an inbox,
+/// and leaves its reference. The key names the content as well: a report that comes again with
+/// another output must not change the first.
+pub async fn store_reported(
+    bindings: &Bindings,
+    id: &ExecutionId,
+    (step, fence): (&str, Fence),
+    output: &mut Payload,
+) -> Result<(), OffloadError> {
+    let text = output.value().map(|value| value.to_string()).unwrap_or_default();
+    let content = sha256_hex(text.as_bytes());
+    let (content, _) = content.split_at(CONTENT_CHARS);
+    store(bindings, &format!("outputs/{id}/{step}/{fence}-{content}.json"), output).await
 }
 
 async fn store(bindings: &Bindings, key: &str, output: &mut Payload) -> Result<(), OffloadError> {

@@ -2,6 +2,7 @@
 
 use engine::execution::{Event, Payload, State, StoredRef};
 use engine::plan::Violation;
+use engine::time::Timestamp;
 
 use crate::plans;
 
@@ -34,6 +35,35 @@ pub fn record(events: &[Event]) -> Result<String, serde_json::Error> {
 pub fn state(events: Vec<Event>) -> Result<State, ReplayError> {
     State::replay(events, |started| plans::plan(&started.content_hash, &started.definition))
         .map_err(ReplayError::Events)
+}
+
+/// The state that records come to, since when its status is what it is, and when something last
+/// happened.
+pub fn history<R: AsRef<str>>(records: &[R]) -> Result<(State, Timestamp, Timestamp), ReplayError> {
+    let mut moments = Vec::new();
+    for record in records {
+        moments.extend(serde_json::from_str::<Vec<Moment>>(record.as_ref())?);
+    }
+    let mut events = events(records)?.into_iter();
+    let mut state = state(events.by_ref().take(1).collect())?;
+    let (mut since, mut last) = (state.started.at, state.started.at);
+    for (event, Moment { at }) in events.zip(moments.into_iter().skip(1)) {
+        let before = state.status;
+        state
+            .apply(&event)
+            .map_err(|e| ReplayError::Events(engine::execution::ReplayError::Illegal(e)))?;
+        last = at.unwrap_or(last);
+        if state.status != before {
+            since = last;
+        }
+    }
+    Ok((state, since, last))
+}
+
+/// When an event happened: every one says so.
+#[derive(serde::Deserialize)]
+struct Moment {
+    at: Option<Timestamp>,
 }
 
 /// The outputs of events, to be stored elsewhere or brought from there.

@@ -1,0 +1,189 @@
+//! The verbs that act on an execution on its way or, where they say so, after its end.
+
+use api_types::{RerunRequest, ResumeRequest, VerbReply, VerbRequest};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use engine::execution::Message;
+use engine::ids::ExecutionId;
+use engine::money::MicroUsd;
+
+use super::message::{Telling, asked, check_nesting, find, tell};
+use crate::auth::{Act, Authorized};
+use crate::error::ApiError;
+use crate::extract::{ExecutionPath, JsonDocument, OptionalDocument};
+use crate::openapi::{BodyErrors, CLIENT, ClientErrors, VerbErrors, VerbHeaders};
+use crate::request::RequestContext;
+
+/// Calls an execution off.
+///
+/// What is in flight is waited for where the template compensates; what succeeded is compensated in
+/// reverse order. It ends `cancelled`.
+#[utoipa::path(
+    post, path = "/pipeline/{id}/cancel", tag = CLIENT,
+    request_body(content = VerbRequest, description = "May be left out"),
+    params(("id" = String, Path, description = "The execution's id"), VerbHeaders),
+    responses(
+        (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
+        (status = 202, description = "It is stored and will take effect", body = VerbReply),
+        BodyErrors, ClientErrors, VerbErrors,
+    ),
+    security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
+)]
+#[worker::send]
+pub async fn cancel(
+    authorized: Authorized<Act>,
+    ExecutionPath(id): ExecutionPath,
+    context: RequestContext,
+    headers: HeaderMap,
+    OptionalDocument(body): OptionalDocument<VerbRequest>,
+) -> Result<Response, ApiError> {
+    let message = Message::Cancel { asked: asked(&authorized.caller, body.reason) };
+    let telling = Telling::read("cancel", message, &headers)?;
+    say(&context, &authorized, &id, telling).await
+}
+
+/// Ends an execution at once; nothing is compensated.
+#[utoipa::path(
+    post, path = "/pipeline/{id}/kill", tag = CLIENT,
+    request_body(content = VerbRequest, description = "May be left out"),
+    params(("id" = String, Path, description = "The execution's id"), VerbHeaders),
+    responses(
+        (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
+        (status = 202, description = "It is stored and will take effect", body = VerbReply),
+        BodyErrors, ClientErrors, VerbErrors,
+    ),
+    security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
+)]
+#[worker::send]
+pub async fn kill(
+    authorized: Authorized<Act>,
+    ExecutionPath(id): ExecutionPath,
+    context: RequestContext,
+    headers: HeaderMap,
+    OptionalDocument(body): OptionalDocument<VerbRequest>,
+) -> Result<Response, ApiError> {
+    let message = Message::Kill { asked: asked(&authorized.caller, body.reason) };
+    let telling = Telling::read("kill", message, &headers)?;
+    say(&context, &authorized, &id, telling).await
+}
+
+/// Starts nothing more of an execution until it is resumed.
+///
+/// Answers that are in flight still count.
+#[utoipa::path(
+    post, path = "/pipeline/{id}/pause", tag = CLIENT,
+    request_body(content = VerbRequest, description = "May be left out"),
+    params(("id" = String, Path, description = "The execution's id"), VerbHeaders),
+    responses(
+        (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
+        (status = 202, description = "It is stored and will take effect", body = VerbReply),
+        BodyErrors, ClientErrors, VerbErrors,
+    ),
+    security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
+)]
+#[worker::send]
+pub async fn pause(
+    authorized: Authorized<Act>,
+    ExecutionPath(id): ExecutionPath,
+    context: RequestContext,
+    headers: HeaderMap,
+    OptionalDocument(body): OptionalDocument<VerbRequest>,
+) -> Result<Response, ApiError> {
+    let message = Message::Pause { asked: asked(&authorized.caller, body.reason) };
+    let telling = Telling::read("pause", message, &headers)?;
+    say(&context, &authorized, &id, telling).await
+}
+
+/// Goes on with an execution that is paused, where wanted with a higher budget.
+#[utoipa::path(
+    post, path = "/pipeline/{id}/resume", tag = CLIENT,
+    request_body(content = ResumeRequest, description = "May be left out"),
+    params(("id" = String, Path, description = "The execution's id"), VerbHeaders),
+    responses(
+        (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
+        (status = 202, description = "It is stored and will take effect", body = VerbReply),
+        BodyErrors, ClientErrors, VerbErrors,
+    ),
+    security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
+)]
+#[worker::send]
+pub async fn resume(
+    authorized: Authorized<Act>,
+    ExecutionPath(id): ExecutionPath,
+    context: RequestContext,
+    headers: HeaderMap,
+    OptionalDocument(body): OptionalDocument<ResumeRequest>,
+) -> Result<Response, ApiError> {
+    let budget = body.budget_limit.and_then(MicroUsd::from_usd);
+    let message = Message::Resume { asked: asked(&authorized.caller, body.reason), budget };
+    let telling = Telling::read("resume", message, &headers)?;
+    say(&context, &authorized, &id, telling).await
+}
+
+/// Does the steps that failed anew, and what was left out because of them.
+///
+/// It opens an execution that has ended, while its journal is kept (24 hours).
+#[utoipa::path(
+    post, path = "/pipeline/{id}/retry", tag = CLIENT,
+    request_body(content = VerbRequest, description = "May be left out"),
+    params(("id" = String, Path, description = "The execution's id"), VerbHeaders),
+    responses(
+        (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
+        (status = 202, description = "It is stored and will take effect", body = VerbReply),
+        BodyErrors, ClientErrors, VerbErrors,
+    ),
+    security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
+)]
+#[worker::send]
+pub async fn retry(
+    authorized: Authorized<Act>,
+    ExecutionPath(id): ExecutionPath,
+    context: RequestContext,
+    headers: HeaderMap,
+    OptionalDocument(body): OptionalDocument<VerbRequest>,
+) -> Result<Response, ApiError> {
+    let message = Message::Retry { asked: asked(&authorized.caller, body.reason) };
+    let telling = Telling::read("retry", message, &headers)?;
+    say(&context, &authorized, &id, Telling { reopens: true, ..telling }).await
+}
+
+/// Does a step anew, and all that depends on it.
+///
+/// The execution has ended, not longer than 24 hours ago, or is paused.
+#[utoipa::path(
+    post, path = "/pipeline/{id}/rerun", tag = CLIENT,
+    request_body(content = RerunRequest, description = "What is done anew"),
+    params(("id" = String, Path, description = "The execution's id"), VerbHeaders),
+    responses(
+        (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
+        (status = 202, description = "It is stored and will take effect", body = VerbReply),
+        BodyErrors, ClientErrors, VerbErrors,
+    ),
+    security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
+)]
+#[worker::send]
+pub async fn rerun(
+    authorized: Authorized<Act>,
+    ExecutionPath(id): ExecutionPath,
+    context: RequestContext,
+    headers: HeaderMap,
+    document: JsonDocument<RerunRequest>,
+) -> Result<Response, ApiError> {
+    let RerunRequest { step, input, reason } = document.typed()?;
+    if let Some(input) = &input {
+        check_nesting(input, "/input")?;
+    }
+    let message = Message::Rerun { asked: asked(&authorized.caller, reason), step, input };
+    let telling = Telling::read("rerun", message, &headers)?;
+    say(&context, &authorized, &id, Telling { reopens: true, ..telling }).await
+}
+
+async fn say(
+    context: &RequestContext,
+    authorized: &Authorized<Act>,
+    id: &ExecutionId,
+    telling: Telling<'_>,
+) -> Result<Response, ApiError> {
+    let state = find(context, Some(authorized.caller.account()), id, false).await?;
+    tell(context, &state, telling).await
+}

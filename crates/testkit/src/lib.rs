@@ -1,6 +1,7 @@
 //! Starts the local stack, talks to it, injects faults and checks the outcome.
 
 pub mod client;
+pub mod fixtures;
 pub mod model;
 pub mod sim;
 pub mod stack;

@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::money::MicroUsd;
 
+/// The most templates that one may reach through steps of kind `pipeline`.
+pub const TEMPLATES_MAX: usize = 50;
+
 /// A template revision as it was read from its rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +126,20 @@ pub enum StepKind {
     Pipeline,
     /// A registered tool.
     Tool,
+}
+
+impl StepKind {
+    /// The kind as rows and documents write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Transform => "transform",
+            Self::Map => "map",
+            Self::Wait => "wait",
+            Self::Pipeline => "pipeline",
+            Self::Tool => "tool",
+        }
+    }
 }
 
 /// The retry policy of a step, as its row has it; what is absent takes the default.

@@ -7,7 +7,11 @@
 mod assemble;
 mod compile;
 pub mod definition;
+mod estimate;
 mod graph;
+mod moment;
+mod nested;
+mod price;
 mod retry;
 
 use std::collections::BTreeMap;
@@ -18,14 +22,24 @@ use serde_json::{Map, Value};
 use crate::expr::{Condition, Mapping};
 use crate::money::MicroUsd;
 use crate::time::Millis;
+pub use compile::overlooked;
 use definition::FailureTolerance;
+pub use estimate::{CostEstimate, Estimate, Fate, StepEstimate, TimeEstimate};
 pub use graph::StepSet;
+pub use moment::moment;
+pub use price::unpriced;
 pub use retry::{DELAY_MAX, RETRIES_DEFAULT, RETRIES_MAX, RetryPolicy};
 
 /// The most steps a template may have.
 pub const STEPS_MAX: usize = 2_000;
 /// The longest attempt a step may ask for: the 15 minutes of a queue consumer, less a reserve.
 pub const ATTEMPT_MAX: Millis = Millis::from_secs(14 * 60);
+/// The most elements that a map goes through.
+pub const ELEMENTS_MAX: u32 = 10_000;
+/// The most elements of a map in progress at the same time.
+pub const CONCURRENCY_MAX: u32 = 1_000;
+/// The longest that the answer of a call may serve for the same call: 30 days.
+pub const MEMO_MAX_S: u64 = 30 * 24 * 3600;
 
 /// The place of a step in its plan: dependencies stand before their dependents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -333,7 +347,7 @@ impl Plan {
         self.steps
             .iter()
             .filter(|step| !step.optional && step.condition.is_none())
-            .fold(MicroUsd::ZERO, |sum, step| sum.plus(step.estimated_cost()))
+            .fold(MicroUsd::ZERO, |sum, step| sum.plus(step.cost_min()))
     }
 }
 
@@ -345,6 +359,20 @@ impl Step {
             Kind::Pipeline(sub) => sub.cost_min,
             // Nobody knows how many elements there will be.
             Kind::Map(_) | Kind::Transform | Kind::Wait(_) => MicroUsd::ZERO,
+        }
+    }
+
+    /// What one attempt costs at least: that of the cheapest worker that can be chosen for it.
+    fn cost_min(&self) -> MicroUsd {
+        match &self.kind {
+            Kind::Worker(call) => call
+                .alternatives
+                .iter()
+                .map(|target| target.estimated_cost.unwrap_or_default())
+                .fold(self.estimated_cost(), Ord::min),
+            Kind::Map(_) | Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => {
+                self.estimated_cost()
+            }
         }
     }
 }

@@ -7,7 +7,8 @@
 //! | `/slow/<ms>` | the same, later |
 //! | `/step/<ms>` | answers later with `input` and `calls`, the calls with this key so far |
 //! | `/flaky/<n>` | fails the first n calls with each idempotency key with 503 |
-//! | `/fail/<n>`, `/fail/<n>/<status>` | fails the first n calls for each step of each execution, whatever their generation |
+//! | `/fail/<n>` | the same by execution and step, whatever the generation |
+//! | `/fail/<n>/<status>` | the same with this status |
 //! | `/busy/<n>/<s>` | answers the first n calls of all with 429 and `Retry-After: <s>` |
 //! | `/refuse` | answers 422 |
 //! | `/costly/<micro-USD>` | charges so much |

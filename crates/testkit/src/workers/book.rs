@@ -57,6 +57,14 @@ pub(super) struct Book {
     pub reports: Vec<Report>,
 }
 
+impl Book {
+    /// Notes that the work behind `key` was done by the attempt with this fence.
+    pub fn perform(&mut self, key: &str, fence: u64) {
+        let by_fence = self.performed.entry(key.to_owned()).or_default();
+        *by_fence.entry(fence).or_default() += 1;
+    }
+}
+
 /// Calls of one path.
 #[derive(Debug, Default)]
 pub(super) struct Busy {
@@ -87,8 +95,7 @@ impl Visit {
     pub fn perform(&self) {
         let mut book = self.workers.book();
         book.calls[self.place].answered = true;
-        let by_fence = book.performed.entry(self.key.clone()).or_default();
-        *by_fence.entry(self.fence).or_default() += 1;
+        book.perform(&self.key, self.fence);
     }
 
     /// Notes an answer without work.

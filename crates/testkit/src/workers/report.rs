@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Workers;
 use super::book::{Report, Said};
 
-/// The silence that [`Manner::Beating`] and [`Manner::Silent`] announce: the shortest there is.
+/// The silence that those announce who announce one: the shortest there is.
 const SILENCE_MS: u64 = 1_000;
 const BEAT_EVERY: Duration = Duration::from_millis(300);
 /// How often a report is made that nobody took: while the orchestrator is started anew, say.
@@ -28,7 +28,7 @@ pub enum Manner {
     Never,
     /// It reports that it cannot do it.
     Fails,
-    /// It reports first with the fence before its own, then with its own.
+    /// Like [`Manner::Silent`]; asked again, it reports with its first fence before its own.
     Stale,
     /// It announces a heartbeat and keeps it.
     Beating,
@@ -40,8 +40,8 @@ impl Manner {
     /// The body of the 202.
     pub(super) fn announcement(self) -> Value {
         match self {
-            Self::Beating | Self::Silent => json!({ "heartbeat_ms": SILENCE_MS }),
-            Self::Once | Self::Twice | Self::Never | Self::Fails | Self::Stale => json!({}),
+            Self::Beating | Self::Silent | Self::Stale => json!({ "heartbeat_ms": SILENCE_MS }),
+            Self::Once | Self::Twice | Self::Never | Self::Fails => json!({}),
         }
     }
 }
@@ -61,7 +61,7 @@ impl Job {
     pub async fn work(self, manner: Manner) {
         match manner {
             Manner::Never => return,
-            Manner::Silent if self.nth == 1 => return,
+            Manner::Silent | Manner::Stale if self.nth == 1 => return,
             Manner::Beating => self.beat().await,
             Manner::Once | Manner::Twice | Manner::Fails | Manner::Stale | Manner::Silent => {
                 tokio::time::sleep(self.takes).await;
@@ -70,9 +70,9 @@ impl Job {
         if manner == Manner::Fails {
             return self.report(Said::Failed, self.fence).await;
         }
-        self.perform();
+        self.workers.book().perform(&self.key, self.fence);
         if manner == Manner::Stale {
-            self.report(Said::Succeeded, self.fence.saturating_sub(1)).await;
+            self.report(Said::Succeeded, self.first_fence()).await;
         }
         self.report(Said::Succeeded, self.fence).await;
         if manner == Manner::Twice {
@@ -92,10 +92,10 @@ impl Job {
         }
     }
 
-    fn perform(&self) {
-        let mut book = self.workers.book();
-        let by_fence = book.performed.entry(self.key.clone()).or_default();
-        *by_fence.entry(self.fence).or_default() += 1;
+    fn first_fence(&self) -> u64 {
+        let book = self.workers.book();
+        let first = book.calls.iter().find(|call| call.key == self.key);
+        first.expect("the call that began this work is noted").fence
     }
 
     /// Reports until somebody takes it, be it to refuse it.

@@ -116,10 +116,9 @@ async fn orchestrator(told: Told) -> Client {
 #[tokio::test]
 async fn each_manner_of_working_on_reports_in_its_own_way() {
     let (succeeded, running, failed) = ("succeeded", "running", "failed");
-    let cases: [(&str, &[(u64, &str)]); 7] = [
+    let cases: [(&str, &[(u64, &str)]); 6] = [
         ("/async/10", &[(7, succeeded)]),
         ("/async/10/twice", &[(7, succeeded), (7, succeeded)]),
-        ("/async/10/stale", &[(6, succeeded), (7, succeeded)]),
         ("/async/10/fails", &[(7, failed)]),
         ("/async/10/never", &[]),
         ("/async/10/silent", &[]),
@@ -137,21 +136,26 @@ async fn each_manner_of_working_on_reports_in_its_own_way() {
         let expected: Vec<_> =
             expected.iter().map(|(fence, said)| (*fence, (*said).to_owned())).collect();
         assert_eq!(*told.lock().unwrap(), expected, "{path}");
-        let statuses: Vec<u16> = workers.reports().iter().map(|report| report.status).collect();
-        let answered = |(fence, _): &(u64, String)| if *fence == 7 { 200 } else { 409 };
-        assert_eq!(statuses, expected.iter().map(answered).collect::<Vec<_>>(), "{path}");
+        assert_eq!(workers.reports().len(), expected.len(), "{path}");
     });
     join_all(checked).await;
 }
 
 #[tokio::test]
 async fn a_silent_worker_works_when_it_is_asked_again() {
-    let (workers, told) = (Workers::start().await, Told::default());
-    workers.report_to(orchestrator(Arc::clone(&told)).await);
-    let first = call(&workers, "/async/1/silent", "e/s/1", 7).await;
-    assert_eq!(first.body, json!({ "heartbeat_ms": 1_000 }));
-    call(&workers, "/async/1/silent", "e/s/1", 7).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(workers.reports().len(), 1);
-    assert_eq!(workers.performed()["e/s/1"], BTreeMap::from([(7, 1)]));
+    for (path, expected) in [
+        ("/async/1/silent", &[(7, Said::Succeeded, 200)][..]),
+        ("/async/1/stale", &[(6, Said::Succeeded, 409), (7, Said::Succeeded, 200)]),
+    ] {
+        let workers = Workers::start().await;
+        workers.report_to(orchestrator(Told::default()).await);
+        let first = call(&workers, path, "e/s/1", 6).await;
+        assert_eq!(first.body, json!({ "heartbeat_ms": 1_000 }));
+        call(&workers, path, "e/s/1", 7).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let reports = workers.reports();
+        let found = reports.iter().map(|report| (report.fence, report.said, report.status));
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{path}");
+        assert_eq!(workers.performed()["e/s/1"], BTreeMap::from([(7, 1)]));
+    }
 }

@@ -1,7 +1,7 @@
 //! Typed calls of the journal that holds an execution.
 
 use engine::ids::{ExecutionId, ShardId};
-use engine::shard::{PROTOCOL, Reply, Request, decode, encode};
+use engine::shard::{Reply, Request, decode, encode};
 
 use crate::bindings::{Bindings, Missing};
 use crate::fetches::Fetches;
@@ -45,7 +45,7 @@ pub async fn ask_shard(
     let body = encode(request, record);
     let body = body.map_err(|error| JournalError::Unreachable(error.to_string()))?;
     let journal = bindings.journal(shard)?.into_rpc::<Fetches>();
-    let answer = journal.post(&format!("https://journal/{PROTOCOL}"), &body).await;
+    let answer = journal.post(&format!("https://journal/{}", request.version()), &body).await;
     let (status, text) = answer.map_err(JournalError::Unreachable)?;
     let unexpected = || JournalError::Unexpected { status, text: text.chars().take(200).collect() };
     if status != 200 {

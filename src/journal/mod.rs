@@ -20,10 +20,13 @@ use crate::bindings::Bindings;
 use crate::clock;
 use crate::config;
 use crate::log::{self, Level};
-use store::SqliteStore;
+use store::{Platform, SqliteStore};
 
 /// An alarm handler that dies is called again; this one comes back by itself after so long.
 const ALARM_AGAIN: Millis = Millis::from_secs(5);
+
+/// The version of the protocol whose drivers understand no inbox entry.
+const FIRST_VERSION: u32 = 1;
 
 /// See the module.
 #[durable_object(alarm)]
@@ -35,7 +38,7 @@ struct Inner {
     state: State,
     env: Env,
     /// Loaded by the first event: a constructor cannot fail with a clear word.
-    shard: RefCell<Option<Shard<SqliteStore>>>,
+    shard: RefCell<Option<Shard<SqliteStore<Platform>>>>,
     /// The alarm that is set, as far as this object knows.
     alarm: Cell<Option<Timestamp>>,
 }
@@ -73,7 +76,16 @@ impl Inner {
         };
         let now = clock::now();
         let record = records.first().copied().unwrap_or_default();
-        let (answer, records) = self.with(now, |shard| shard.handle(now, asked, record))?;
+        let (answer, records) = self.with(now, |shard| {
+            let first = match version {
+                FIRST_VERSION => shard.handle_first_version(now, &asked)?,
+                _ => None,
+            };
+            match first {
+                Some(reply) => Ok((reply, Vec::new())),
+                None => shard.handle(now, asked, record),
+            }
+        })?;
         let due = self.with(now, |shard| Ok(shard.alarm_at()))?.is_some_and(|at| at <= now);
         if due {
             let inner = Rc::clone(self);
@@ -88,11 +100,11 @@ impl Inner {
     fn with<T>(
         &self,
         now: Timestamp,
-        with: impl FnOnce(&mut Shard<SqliteStore>) -> worker::Result<T>,
+        with: impl FnOnce(&mut Shard<SqliteStore<Platform>>) -> worker::Result<T>,
     ) -> worker::Result<T> {
         let mut slot = self.shard.borrow_mut();
         if slot.is_none() {
-            let store = SqliteStore::open(self.state.storage().sql())?;
+            let store = SqliteStore::open(Platform::of(self.state.storage()))?;
             let timing = config::of(&self.env).shard_timing();
             *slot = Some(Shard::load(store, timing, now)?);
         }

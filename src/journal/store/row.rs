@@ -18,6 +18,7 @@ impl Row {
         Ok(ExecutionRow {
             id: self.id()?,
             account: self.text()?,
+            parent: self.parent()?,
             started_at: self.moment()?,
             epoch: Epoch(self.unsigned()?),
             phase: self.phase()?,
@@ -25,7 +26,19 @@ impl Row {
             seq: Seq(self.unsigned()?),
             inbox: InboxSeq(self.unsigned()?),
             inbox_seen: InboxSeq(self.unsigned()?),
+            projected: Seq(self.unsigned()?),
         })
+    }
+
+    fn parent(&mut self) -> worker::Result<Option<ExecutionId>> {
+        match self.0.next() {
+            Some(Sql::Null) => Ok(None),
+            Some(Sql::String(id)) => {
+                let id = id.parse().map_err(|_| "a parent's id of the journal is malformed")?;
+                Ok(Some(id))
+            }
+            _ => Err("a parent of the journal is no text".into()),
+        }
     }
 
     fn integer(&mut self) -> worker::Result<Option<i64>> {

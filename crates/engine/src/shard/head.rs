@@ -1,13 +1,17 @@
 //! What a shard has in mind of an execution that has not ended.
 
 use super::{ExecutionRow, Phase, Timing};
-use crate::ids::{Epoch, InboxSeq, Seq};
+use crate::ids::{Epoch, ExecutionId, InboxSeq, Seq};
 use crate::time::Timestamp;
+
+const AT_ONCE: Timestamp = Timestamp::from_millis(0);
+const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub account: String,
+    pub parent: Option<ExecutionId>,
     pub started_at: Timestamp,
     pub epoch: Epoch,
     pub seq: Seq,
@@ -22,15 +26,13 @@ pub(super) struct Head {
     pub inbox_seen: InboxSeq,
     /// The place of the last record that was projected.
     pub projected: Seq,
+    /// Whether its projection is kept up while it goes on.
+    pub shown: bool,
+    /// Where it stands among the shard's timers.
+    pub timer: Option<Timestamp>,
 }
 
 impl Head {
-    pub fn begun(row: &ExecutionRow, lease_until: Timestamp) -> Self {
-        let mut head = Self::loaded(row.clone(), lease_until);
-        head.lease_until = Some(lease_until);
-        head
-    }
-
     /// An execution that was being driven may still be: its driver gets a grace period. One whose
     /// lease was given back has a moment at which it needs the next.
     pub fn loaded(row: ExecutionRow, grace_until: Timestamp) -> Self {
@@ -38,22 +40,38 @@ impl Head {
         let released = row.wake_at.is_some();
         Self {
             account: row.account,
+            parent: row.parent,
             started_at: row.started_at,
             epoch: row.epoch,
             seq: row.seq,
             parked,
-            wake_at: row.wake_at,
+            wake_at: row.wake_at.filter(|_| parked),
             lease_until: (!released).then_some(grace_until),
             released,
             hinted_at: None,
             inbox: row.inbox,
             inbox_seen: row.inbox_seen,
-            projected: Seq::default(),
+            projected: row.projected,
+            shown: row.projected > Seq::default(),
+            timer: None,
         }
     }
 
-    pub fn phase(&self) -> Phase {
-        if self.parked { Phase::Parked } else { Phase::Active }
+    /// What its row reads when its last record is in place `seq`.
+    pub fn row(&self, id: &ExecutionId, seq: Seq) -> ExecutionRow {
+        ExecutionRow {
+            id: id.clone(),
+            account: self.account.clone(),
+            parent: self.parent.clone(),
+            started_at: self.started_at,
+            epoch: self.epoch,
+            phase: if self.parked { Phase::Parked } else { Phase::Active },
+            wake_at: self.wake_at,
+            seq,
+            inbox: self.inbox,
+            inbox_seen: self.inbox_seen,
+            projected: self.projected,
+        }
     }
 
     /// Whether a driver with this epoch may go on.
@@ -65,29 +83,37 @@ impl Head {
         self.lease_until.is_some_and(|until| until > now)
     }
 
+    /// How many entries no driver has acknowledged.
+    pub fn unheard(&self) -> u64 {
+        self.inbox.0.saturating_sub(self.inbox_seen.0)
+    }
+
+    /// What is acknowledged after a driver said how far it has met the inbox.
+    pub fn seen(&self, seen: InboxSeq) -> InboxSeq {
+        self.inbox_seen.max(seen.min(self.inbox))
+    }
+
     /// Whether somebody should drive it now.
     pub fn needs_driver(&self, now: Timestamp) -> bool {
         let due = !self.parked || self.wake_at.is_some_and(|at| at <= now);
-        !self.is_held(now) && (due || self.inbox > self.inbox_seen)
+        !self.is_held(now) && (due || self.unheard() > 0)
     }
 
-    /// When to look at it next.
-    pub fn look_at(&self, timing: &Timing) -> Timestamp {
-        let far = Timestamp::from_millis(i64::MAX);
-        let again = self.hinted_at.map(|at| at.plus(timing.hint_again));
-        let unheard = self.inbox > self.inbox_seen;
-        let driver = match (self.lease_until, self.parked && !unheard) {
+    /// Whether the projection lacks what the journal holds.
+    pub fn is_behind(&self) -> bool {
+        self.shown && self.projected < self.seq
+    }
+
+    /// When to look at it next; `None` while only a request can change anything.
+    pub fn look_at(&self, timing: &Timing) -> Option<Timestamp> {
+        let again = self.hinted_at.map_or(AT_ONCE, |at| at.plus(timing.hint_again));
+        let driver = match (self.lease_until, self.parked && self.unheard() == 0) {
             (Some(until), _) => until,
-            (None, true) => match (again, self.wake_at) {
-                (Some(again), Some(wake_at)) => again.max(wake_at),
-                (_, wake_at) => wake_at.unwrap_or(far),
-            },
-            (None, false) => again.unwrap_or(self.started_at),
+            (None, true) => self.wake_at.map_or(NEVER, |wake_at| wake_at.max(again)),
+            (None, false) => again,
         };
-        if self.projected == Seq::default() {
-            driver.min(self.started_at.plus(timing.project_running_after))
-        } else {
-            driver
-        }
+        let show = self.started_at.plus(timing.project_running_after);
+        let at = if self.shown { driver } else { driver.min(show) };
+        (at < NEVER).then_some(at)
     }
 }

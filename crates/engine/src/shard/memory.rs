@@ -3,99 +3,109 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::{EndedRow, ExecutionRow, IdempotencyRow, InboxEntry, Phase, Store};
-use crate::ids::{Epoch, ExecutionId, InboxSeq, Seq};
+use super::{EndedRow, ExecutionRow, IdempotencyRow, InboxEntry, Phase, Store, Write};
+use crate::ids::{ExecutionId, InboxSeq, Seq};
 use crate::time::Timestamp;
 
 /// See the module.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MemoryStore {
     executions: BTreeMap<ExecutionId, ExecutionRow>,
     ends: BTreeMap<u64, (ExecutionId, Timestamp)>,
     records: BTreeMap<(ExecutionId, Seq), String>,
-    inbox: BTreeMap<(ExecutionId, InboxSeq), InboxEntry>,
+    inbox: BTreeMap<(ExecutionId, InboxSeq), Posted>,
+    posted: BTreeMap<(ExecutionId, String), InboxSeq>,
     keys: BTreeMap<String, IdempotencyRow>,
     last_ended: u64,
     projected: u64,
 }
 
+#[derive(Clone, Debug, PartialEq)]
+struct Posted {
+    entry: InboxEntry,
+    reopens: bool,
+}
+
+impl MemoryStore {
+    fn change(&mut self, id: &ExecutionId, change: impl FnOnce(&mut ExecutionRow)) {
+        if let Some(row) = self.executions.get_mut(id) {
+            change(row);
+        }
+    }
+
+    fn write(&mut self, write: Write<'_>) {
+        match write {
+            Write::Begin { row, record } => {
+                self.executions.insert(row.id.clone(), row.clone());
+                self.records.insert((row.id.clone(), Seq(1)), record.to_owned());
+            }
+            Write::Key { hash, known } => {
+                self.keys.insert(hash.to_owned(), known.clone());
+            }
+            Write::Record { id, seq, record } => {
+                self.records.insert((id.clone(), seq), record.to_owned());
+                self.change(id, |row| row.seq = seq);
+            }
+            Write::Seen { id, seen } => self.change(id, |row| row.inbox_seen = seen),
+            Write::End { id, number, at, seen } => {
+                self.ends.insert(number, (id.clone(), at));
+                self.last_ended = self.last_ended.max(number);
+                self.change(id, |row| {
+                    (row.phase, row.wake_at, row.inbox_seen) = (Phase::Ended, None, seen);
+                });
+            }
+            Write::Reopen { id, at, seen, last_ended } => {
+                self.ends.retain(|_, (ended, _)| ended != id);
+                self.last_ended = self.last_ended.max(last_ended);
+                self.change(id, |row| {
+                    (row.phase, row.wake_at, row.inbox_seen) = (Phase::Active, Some(at), seen);
+                });
+            }
+            Write::Take { id, epoch } => self.change(id, |row| {
+                (row.epoch, row.phase, row.wake_at) = (epoch, Phase::Active, None);
+            }),
+            Write::Release { id, phase, wake_at, seen } => self.change(id, |row| {
+                (row.phase, row.wake_at, row.inbox_seen) = (phase, Some(wake_at), seen);
+            }),
+            Write::Post { id, entry, key, reopens } => {
+                let posted = Posted { entry: entry.clone(), reopens };
+                self.inbox.insert((id.clone(), entry.n), posted);
+                if let Some(key) = key {
+                    self.posted.insert((id.clone(), key.to_owned()), entry.n);
+                }
+                self.change(id, |row| row.inbox = entry.n);
+            }
+            Write::EndsProjected { number } => self.projected = number,
+            Write::Projected { id, seq } => self.change(id, |row| row.projected = seq),
+        }
+    }
+
+    fn after(&self, id: &ExecutionId, after: InboxSeq) -> impl Iterator<Item = &Posted> {
+        let entries = self.inbox.range((id.clone(), after.next())..);
+        entries.take_while(move |((of, _), _)| of == id).map(|(_, posted)| posted)
+    }
+}
+
 impl Store for MemoryStore {
     type Error = Infallible;
 
-    fn insert(
-        &mut self,
-        row: &ExecutionRow,
-        record: &str,
-        ended: Option<u64>,
-        key: Option<(&str, &IdempotencyRow)>,
-    ) -> Result<(), Infallible> {
-        self.executions.insert(row.id.clone(), row.clone());
-        self.records.insert((row.id.clone(), Seq(1)), record.to_owned());
-        if let Some(number) = ended {
-            self.ends.insert(number, (row.id.clone(), row.started_at));
-            self.last_ended = number;
-        }
-        if let Some((hash, known)) = key {
-            self.keys.insert(hash.to_owned(), known.clone());
-        }
-        Ok(())
-    }
-
-    fn append(
-        &mut self,
-        id: &ExecutionId,
-        seq: Seq,
-        record: &str,
-        ended: Option<(u64, Timestamp)>,
-    ) -> Result<(), Infallible> {
-        self.records.insert((id.clone(), seq), record.to_owned());
-        if let Some(row) = self.executions.get_mut(id) {
-            row.seq = seq;
-            if let Some((number, at)) = ended {
-                row.phase = Phase::Ended;
-                row.wake_at = None;
-                self.ends.insert(number, (id.clone(), at));
-                self.last_ended = number;
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, id: &ExecutionId, epoch: Epoch) -> Result<(), Infallible> {
-        if let Some(row) = self.executions.get_mut(id) {
-            row.epoch = epoch;
-            row.phase = Phase::Active;
-            row.wake_at = None;
-        }
-        Ok(())
-    }
-
-    fn release(
-        &mut self,
-        id: &ExecutionId,
-        phase: Phase,
-        wake_at: Option<Timestamp>,
-        seen: InboxSeq,
-    ) -> Result<(), Infallible> {
-        if let Some(row) = self.executions.get_mut(id) {
-            row.phase = phase;
-            row.wake_at = wake_at;
-            row.inbox_seen = seen;
-        }
-        Ok(())
-    }
-
-    fn post(&mut self, id: &ExecutionId, entry: &InboxEntry) -> Result<(), Infallible> {
-        self.inbox.insert((id.clone(), entry.n), entry.clone());
-        if let Some(row) = self.executions.get_mut(id) {
-            row.inbox = entry.n;
+    fn commit(&mut self, writes: &[Write<'_>]) -> Result<(), Infallible> {
+        for write in writes {
+            self.write(*write);
         }
         Ok(())
     }
 
     fn inbox(&self, id: &ExecutionId, after: InboxSeq) -> Result<Vec<InboxEntry>, Infallible> {
-        let entries = self.inbox.range((id.clone(), after.next())..);
-        Ok(entries.take_while(|((of, _), _)| of == id).map(|(_, entry)| entry.clone()).collect())
+        Ok(self.after(id, after).map(|posted| posted.entry.clone()).collect())
+    }
+
+    fn posted(&self, id: &ExecutionId, key: &str) -> Result<Option<InboxSeq>, Infallible> {
+        Ok(self.posted.get(&(id.clone(), key.to_owned())).copied())
+    }
+
+    fn reopening(&self, id: &ExecutionId, after: InboxSeq) -> Result<Option<InboxSeq>, Infallible> {
+        Ok(self.after(id, after).find(|posted| posted.reopens).map(|posted| posted.entry.n))
     }
 
     fn execution(&self, id: &ExecutionId) -> Result<Option<ExecutionRow>, Infallible> {
@@ -134,11 +144,6 @@ impl Store for MemoryStore {
         Ok(self.projected)
     }
 
-    fn set_projected(&mut self, number: u64) -> Result<(), Infallible> {
-        self.projected = number;
-        Ok(())
-    }
-
     fn purge(
         &mut self,
         projected: u64,
@@ -154,8 +159,16 @@ impl Store for MemoryStore {
             self.executions.remove(id);
             self.records.retain(|(of, _), _| of != id);
             self.inbox.retain(|(of, _), _| of != id);
+            self.posted.retain(|(of, _), _| of != id);
         }
-        self.keys.retain(|_, known| known.expires_at > now);
+        let expired: Vec<String> = self
+            .keys
+            .iter()
+            .filter(|(_, known)| known.expires_at <= now)
+            .map(|(hash, _)| hash.clone())
+            .take(limit)
+            .collect();
+        self.keys.retain(|hash, _| !expired.contains(hash));
         Ok(old.len())
     }
 }

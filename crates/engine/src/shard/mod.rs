@@ -1,12 +1,16 @@
 //! The protocol of a journal shard: who may append to which execution, and who is woken when.
 //!
 //! A shard holds many executions. It keeps their records in order, gives out leases, stores what
-//! comes in for an execution until its driver has seen it, and knows which executions need a
-//! driver or a projection. It never looks into a record. Its state is a cache of the [`Store`]
-//! plus leases, which live in memory alone: after a restart every execution that was being driven
-//! gets one grace period, then any driver may take it.
+//! comes in for an execution until its driver has acknowledged it, tells parents and children of
+//! each other's ends, and knows which executions need a driver or a projection. It never looks
+//! into a record or an entry. Its state is a cache of the [`Store`] plus leases, which live in
+//! memory alone: after a restart every execution that was being driven gets one grace period, then
+//! any driver may take it. A parked execution costs a row and its place in memory: nothing looks
+//! at it before its moment or a message comes.
 
+mod ends;
 mod head;
+mod inbox;
 pub mod memory;
 mod protocol;
 mod requests;
@@ -25,7 +29,7 @@ pub use protocol::{
     After, ENTRY_BYTES_MAX, Idempotency, InboxEntry, PROTOCOL, Phase, Reply, Request, UNHEARD_MAX,
     decode, encode,
 };
-pub use store::{EndedRow, ExecutionRow, IdempotencyRow, Store};
+pub use store::{EndedRow, ExecutionRow, IdempotencyRow, Store, Write};
 pub use tasks::{Projected, Tasks};
 
 /// Lengths of time that a shard goes by.
@@ -68,11 +72,14 @@ pub struct Shard<S> {
     timing: Timing,
     /// Executions that have not ended.
     open: BTreeMap<ExecutionId, Head>,
-    /// When to look at an execution again; looked at too early, it is put back.
+    /// The open children of executions, which may have ended themselves.
+    children: BTreeMap<ExecutionId, BTreeSet<ExecutionId>>,
+    /// When to look at an execution again, at most once for each; looked at too early, it is put
+    /// back.
     timers: BTreeSet<(Timestamp, ExecutionId)>,
     /// Executions that have not ended and whose projection is behind.
     behind: BTreeSet<ExecutionId>,
-    /// The number of the last execution that ended, and of the last one that was projected.
+    /// The last number that was given to an end, and the last one that was projected.
     ended: u64,
     projected: u64,
     /// When the next projection is due; `None` while nothing is behind or one is under way.
@@ -88,6 +95,7 @@ impl<S: Store> Shard<S> {
             store,
             timing,
             open: BTreeMap::new(),
+            children: BTreeMap::new(),
             timers: BTreeSet::new(),
             behind: BTreeSet::new(),
             ended,
@@ -98,8 +106,11 @@ impl<S: Store> Shard<S> {
         for row in shard.store.open()? {
             let id = row.id.clone();
             let head = Head::loaded(row, now.plus(timing.lease));
-            shard.timers.insert((head.look_at(&timing), id.clone()));
-            shard.open.insert(id, head);
+            if head.is_behind() {
+                shard.behind.insert(id.clone());
+                shard.project_by(now);
+            }
+            shard.put(id, head);
         }
         Ok(shard)
     }
@@ -121,9 +132,46 @@ impl<S: Store> Shard<S> {
         self.open.len()
     }
 
-    /// Makes sure that the execution is looked at no later than `at`.
-    fn look_by(&mut self, id: &ExecutionId, at: Timestamp) {
-        self.timers.insert((at, id.clone()));
+    /// Takes an execution among the open ones.
+    fn put(&mut self, id: ExecutionId, head: Head) {
+        if let Some(parent) = &head.parent {
+            self.children.entry(parent.clone()).or_default().insert(id.clone());
+        }
+        self.open.insert(id.clone(), head);
+        self.arm(&id);
+    }
+
+    /// Takes an execution out from among the open ones.
+    fn drop_head(&mut self, id: &ExecutionId) {
+        self.behind.remove(id);
+        let Some(head) = self.open.remove(id) else { return };
+        if let Some(at) = head.timer {
+            self.timers.remove(&(at, id.clone()));
+        }
+        let Some(parent) = head.parent else { return };
+        if let Some(siblings) = self.children.get_mut(&parent) {
+            siblings.remove(id);
+            if siblings.is_empty() {
+                self.children.remove(&parent);
+            }
+        }
+    }
+
+    /// Sets the execution's timer to the moment at which it is to be looked at. A lease that is
+    /// prolonged leaves its timer alone, which finds out when it comes.
+    fn arm(&mut self, id: &ExecutionId) {
+        let Some(head) = self.open.get_mut(id) else { return };
+        let next = head.look_at(&self.timing);
+        let before = std::mem::replace(&mut head.timer, next);
+        if before == next {
+            return;
+        }
+        if let Some(at) = before {
+            self.timers.remove(&(at, id.clone()));
+        }
+        if let Some(at) = next {
+            self.timers.insert((at, id.clone()));
+        }
     }
 
     fn project_by(&mut self, at: Timestamp) {

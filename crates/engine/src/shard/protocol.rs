@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::ids::{Epoch, ExecutionId, InboxSeq, Seq};
 use crate::time::Timestamp;
 
-/// The version of the protocol. A shard that meets a newer one refuses.
+/// The version of the protocol. A shard that meets a request of a newer one refuses.
 ///
 /// 2: an append acknowledges what its driver has met. A driver of version 2 must not meet a shard
 /// of version 1, which would hand it the same entries again; a driver of version 1 understands no
@@ -108,6 +108,24 @@ pub enum Request {
     },
     /// Do what is due, and forget what is old.
     Sweep,
+}
+
+impl Request {
+    /// The oldest version of the protocol in which this request means what it says.
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::Start { parent: None, driven: true, .. }
+            | Self::Read { .. }
+            | Self::Peek { .. }
+            | Self::Sweep => 1,
+            Self::Start { .. }
+            | Self::Append { .. }
+            | Self::Take { .. }
+            | Self::Renew { .. }
+            | Self::Release { .. }
+            | Self::Post { .. } => 2,
+        }
+    }
 }
 
 /// What makes a repeated start find the first one.

@@ -1,11 +1,12 @@
 //! Answers to requests. Memory changes only after the store has: a request that fails leaves the
 //! shard as it was, and may be made again.
 
-use serde_json::Value;
-
+use super::ends::Notice;
 use super::head::Head;
-use super::{After, ExecutionRow, Idempotency, IdempotencyRow, InboxEntry, Phase, Reply};
-use super::{Request, Shard, Store};
+use super::inbox::Post;
+use super::{After, ExecutionRow, Idempotency, IdempotencyRow, Phase, Reply, Request, Shard};
+use super::{Store, Write};
+use crate::execution::Message;
 use crate::ids::{Epoch, ExecutionId, InboxSeq, Seq};
 use crate::time::Timestamp;
 
@@ -14,48 +15,63 @@ const PURGE_MAX: usize = 500;
 
 type Answer<S> = Result<(Reply, Vec<String>), <S as Store>::Error>;
 
+/// A start that is about to be written.
+struct Beginning<'a> {
+    row: ExecutionRow,
+    idempotency: Option<Idempotency>,
+    after: After,
+    record: &'a str,
+}
+
+/// An append that is about to be written.
+struct Place<'a> {
+    epoch: Epoch,
+    seq: Seq,
+    after: After,
+    seen: InboxSeq,
+    record: &'a str,
+}
+
 impl<S: Store> Shard<S> {
     /// Answers a request; `record` is what travels beside a start or an append.
     pub fn handle(&mut self, now: Timestamp, request: Request, record: &str) -> Answer<S> {
         let bare = |reply: Result<Reply, S::Error>| reply.map(|reply| (reply, Vec::new()));
         match request {
-            Request::Start { id, account, at, idempotency, after, .. } => {
+            Request::Start { id, account, at, idempotency, after, parent, driven } => {
                 let row = ExecutionRow {
                     id,
                     account,
+                    parent,
                     started_at: at,
                     epoch: Epoch(1),
                     phase: Phase::Active,
-                    wake_at: None,
+                    wake_at: (!driven).then_some(now),
                     seq: Seq(1),
                     inbox: InboxSeq(0),
                     inbox_seen: InboxSeq(0),
+                    projected: Seq(0),
                 };
-                bare(self.start(now, row, idempotency, after, record))
+                bare(self.start(now, Beginning { row, idempotency, after, record }))
             }
-            Request::Append { id, epoch, seq, after, .. } => {
-                bare(self.append(now, &id, epoch, seq, after, record))
+            Request::Append { id, epoch, seq, after, seen } => {
+                bare(self.append(now, &id, Place { epoch, seq, after, seen, record }))
             }
             Request::Take { id } => self.take(now, &id),
             Request::Renew { id, epoch } => bare(self.renew(now, &id, epoch)),
             Request::Release { id, epoch, seen, wake_at } => {
                 bare(self.release(now, &id, epoch, seen, wake_at))
             }
-            Request::Post { id, entry, .. } => bare(self.post(now, &id, entry)),
-            Request::Read { id, after } => self.read(&id, after),
-            Request::Peek { id } => bare(self.peek(&id)),
+            Request::Post { id, entry, key, reopens } => {
+                bare(self.post(now, &id, Post { entry, key, reopens }))
+            }
+            Request::Read { id, after } => self.read(now, &id, after),
+            Request::Peek { id } => bare(self.peek(now, &id)),
             Request::Sweep => bare(self.sweep(now)),
         }
     }
 
-    fn start(
-        &mut self,
-        now: Timestamp,
-        mut row: ExecutionRow,
-        idempotency: Option<Idempotency>,
-        after: After,
-        record: &str,
-    ) -> Result<Reply, S::Error> {
+    fn start(&mut self, now: Timestamp, start: Beginning<'_>) -> Result<Reply, S::Error> {
+        let Beginning { row, idempotency, after, record } = start;
         if let Some(given) = &idempotency
             && let Some(known) = self.store.key(&given.key_hash)?
             && known.expires_at > now
@@ -67,48 +83,57 @@ impl<S: Store> Shard<S> {
         if let Some(reply) = self.started_before(now, &row)? {
             return Ok(reply);
         }
-        let ended = match after {
-            After::Active => None,
-            After::Ended => {
-                row.phase = Phase::Ended;
-                Some(self.ended + 1)
-            }
-        };
         let key = idempotency.map(|given| {
             let expires_at = now.plus(self.timing.idempotency);
             let known =
                 IdempotencyRow { id: row.id.clone(), body_hash: given.body_hash, expires_at };
             (given.key_hash, known)
         });
-        let key = key.as_ref().map(|(hash, known)| (hash.as_str(), known));
-        self.store.insert(&row, record, ended, key)?;
-        match ended {
-            Some(number) => self.note_end(now, &row.id, number),
-            None => {
-                let head = Head::begun(&row, now.plus(self.timing.lease));
-                self.look_by(&row.id, head.look_at(&self.timing));
-                self.open.insert(row.id, head);
-            }
+        let epoch = row.epoch;
+        let mut writes = vec![Write::Begin { row: &row, record }];
+        writes.extend(key.as_ref().map(|(hash, known)| Write::Key { hash, known }));
+        if after == After::Ended {
+            let ending = self.ending(row.started_at, row.clone(), InboxSeq(0))?;
+            writes.extend(ending.writes());
+            self.store.commit(&writes)?;
+            self.note_end(now, ending);
+            return Ok(Reply::Started { epoch });
         }
-        Ok(Reply::Started { epoch: row.epoch })
+        let orphaned = self.orphaned(&row);
+        writes.extend(orphaned.as_ref().map(Notice::write));
+        self.store.commit(&writes)?;
+        let inbox = InboxSeq(u64::from(orphaned.is_some()));
+        let head = Head::loaded(ExecutionRow { inbox, ..row.clone() }, self.lease_from(now));
+        self.put(row.id, head);
+        Ok(Reply::Started { epoch })
     }
 
-    /// Ids are random: a start with a known one is the same start again, whose answer was lost. It
-    /// begins nothing; when another driver has gone on meanwhile, it is told so.
+    /// What a child hears at once whose start came after its parent's end.
+    fn orphaned(&self, row: &ExecutionRow) -> Option<Notice> {
+        let parent = row.parent.as_ref().filter(|parent| !self.open.contains_key(parent))?;
+        let message = Message::ParentEnded { parent: parent.clone() };
+        Some(Notice::new(&row.id, row.inbox, &message, format!("parent:{parent}")))
+    }
+
+    /// Ids are random, or a function of the parent: a start with a known one is the same start
+    /// again, whose answer was lost. It begins nothing; when another driver has gone on meanwhile,
+    /// or may have, it is told so.
     fn started_before(
         &mut self,
         now: Timestamp,
         row: &ExecutionRow,
     ) -> Result<Option<Reply>, S::Error> {
+        let until = self.lease_from(now);
+        let own = row.parent.is_none() && row.wake_at.is_none();
         let begun = match self.open.get_mut(&row.id) {
-            Some(head) if head.is_lease(row.epoch) && head.seq == row.seq => {
-                head.lease_until = Some(now.plus(self.timing.lease));
+            Some(head) if own && head.is_lease(row.epoch) && head.seq == row.seq => {
+                head.lease_until = Some(until);
                 true
             }
             Some(_) => false,
             None => match self.store.execution(&row.id)? {
                 None => return Ok(None),
-                Some(known) => known.seq == row.seq,
+                Some(known) => own && known.seq == row.seq,
             },
         };
         Ok(Some(if begun {
@@ -122,42 +147,47 @@ impl<S: Store> Shard<S> {
         &mut self,
         now: Timestamp,
         id: &ExecutionId,
-        epoch: Epoch,
-        seq: Seq,
-        after: After,
-        record: &str,
+        place: Place<'_>,
     ) -> Result<Reply, S::Error> {
+        let Place { epoch, seq, after, seen, record } = place;
         let Some(head) = self.open.get(id) else {
             return self.append_to_ended(id, epoch, seq, record);
         };
         if !head.is_lease(epoch) {
             return Ok(Reply::StaleEpoch { epoch: head.epoch });
         }
-        let until = now.plus(self.timing.lease);
+        let (seen, fresh) = (head.seen(seen), head.seen(seen) > head.inbox_seen);
+        let acknowledged = fresh.then_some(Write::Seen { id, seen });
+        let added = Write::Record { id, seq, record };
         if seq == head.seq && self.is_last_record(id, seq, record)? {
-            if let Some(head) = self.open.get_mut(id) {
-                head.lease_until = Some(until);
+            if let Some(acknowledged) = acknowledged {
+                self.store.commit(&[acknowledged])?;
             }
-            return Ok(Reply::Appended { inbox: self.unseen(id)? });
-        }
-        if seq != head.seq.next() {
+        } else if seq != head.seq.next() {
             return Ok(Reply::OutOfSequence { seq: head.seq });
-        }
-        let number = self.ended + 1;
-        let ended = (after == After::Ended).then_some((number, now));
-        self.store.append(id, seq, record, ended)?;
-        if ended.is_some() {
-            self.note_end(now, id, number);
+        } else if after == After::Ended {
+            let ending = self.ending(now, head.row(id, seq), seen)?;
+            let writes: Vec<Write<'_>> = std::iter::once(added).chain(ending.writes()).collect();
+            self.store.commit(&writes)?;
+            self.note_end(now, ending);
             return Ok(Reply::Appended { inbox: Vec::new() });
+        } else {
+            let writes: Vec<Write<'_>> = std::iter::once(added).chain(acknowledged).collect();
+            self.store.commit(&writes)?;
         }
-        if let Some(head) = self.open.get_mut(id) {
-            head.seq = seq;
-            head.lease_until = Some(until);
-            if head.projected > Seq::default() && self.behind.insert(id.clone()) {
-                self.project_by(now.plus(self.timing.project_running_after));
-            }
+        self.note_append(now, id, seq, seen);
+        Ok(Reply::Appended { inbox: self.unheard(id)? })
+    }
+
+    fn note_append(&mut self, now: Timestamp, id: &ExecutionId, seq: Seq, seen: InboxSeq) {
+        let until = self.lease_from(now);
+        let Some(head) = self.open.get_mut(id) else { return };
+        head.seq = seq;
+        head.inbox_seen = seen;
+        head.lease_until = Some(until);
+        if head.is_behind() && self.behind.insert(id.clone()) {
+            self.project_by(now.plus(self.timing.project_running_after));
         }
-        Ok(Reply::Appended { inbox: self.unseen(id)? })
     }
 
     /// The append that carried the end may be repeated when its answer was lost.
@@ -183,26 +213,18 @@ impl<S: Store> Shard<S> {
         Ok(last.first().is_some_and(|last| last == record))
     }
 
-    fn note_end(&mut self, now: Timestamp, id: &ExecutionId, number: u64) {
-        self.ended = number;
-        self.open.remove(id);
-        self.behind.remove(id);
-        self.project_by(now.plus(self.timing.project_after));
-    }
-
     fn take(&mut self, now: Timestamp, id: &ExecutionId) -> Answer<S> {
         let Some(head) = self.open.get(id) else {
-            let known = self.store.execution(id)?.is_some();
-            return Ok((if known { Reply::Ended } else { Reply::Unknown }, Vec::new()));
+            return Ok((self.gone(id)?, Vec::new()));
         };
         if let Some(until) = head.lease_until.filter(|until| *until > now) {
             return Ok((Reply::Held { until }, Vec::new()));
         }
         let (epoch, seq) = (head.epoch.next(), head.seq);
         let records = self.store.records(id, Seq(0))?;
-        let inbox = self.unseen(id)?;
-        self.store.take(id, epoch)?;
-        let until = now.plus(self.timing.lease);
+        let inbox = self.unheard(id)?;
+        self.store.commit(&[Write::Take { id, epoch }])?;
+        let until = self.lease_from(now);
         if let Some(head) = self.open.get_mut(id) {
             head.epoch = epoch;
             head.lease_until = Some(until);
@@ -211,18 +233,18 @@ impl<S: Store> Shard<S> {
             head.parked = false;
             head.wake_at = None;
         }
-        self.look_by(id, until);
+        self.arm(id);
         Ok((Reply::Taken { epoch, seq, inbox }, records))
     }
 
     fn renew(&mut self, now: Timestamp, id: &ExecutionId, epoch: Epoch) -> Result<Reply, S::Error> {
-        let until = now.plus(self.timing.lease);
+        let until = self.lease_from(now);
         match self.open.get_mut(id) {
             None => self.gone(id),
             Some(head) if !head.is_lease(epoch) => Ok(Reply::StaleEpoch { epoch: head.epoch }),
             Some(head) => {
                 head.lease_until = Some(until);
-                Ok(Reply::Renewed { inbox: self.unseen(id)? })
+                Ok(Reply::Renewed { inbox: self.unheard(id)? })
             }
         }
     }
@@ -242,71 +264,71 @@ impl<S: Store> Shard<S> {
         if head.released {
             return Ok(Reply::Released);
         }
+        let seen = head.seen(seen);
         if head.inbox > seen {
             return Ok(Reply::InboxNotEmpty { inbox: self.store.inbox(id, seen)? });
         }
         let parked = wake_at > now;
         let phase = if parked { Phase::Parked } else { Phase::Active };
-        self.store.release(id, phase, Some(wake_at), seen)?;
-        if let Some(head) = self.open.get_mut(id) {
-            head.lease_until = None;
-            head.released = true;
-            head.hinted_at = None;
-            head.parked = parked;
-            head.wake_at = parked.then_some(wake_at);
-            head.inbox_seen = seen;
-        }
-        if parked {
+        self.store.commit(&[Write::Release { id, phase, wake_at, seen }])?;
+        self.note_released(id, parked.then_some(wake_at), seen);
+        let Some(head) = self.open.get_mut(id) else { return Ok(Reply::Released) };
+        head.shown |= parked;
+        if parked && head.is_behind() {
             self.behind.insert(id.clone());
             self.project_by(now.plus(self.timing.project_after));
         }
-        self.look_by(id, if parked { wake_at } else { now });
+        self.arm(id);
         Ok(Reply::Released)
     }
 
-    fn post(&mut self, now: Timestamp, id: &ExecutionId, entry: Value) -> Result<Reply, S::Error> {
-        let Some(head) = self.open.get(id) else { return self.gone(id) };
-        let entry = InboxEntry { n: head.inbox.next(), entry };
-        self.store.post(id, &entry)?;
-        if let Some(head) = self.open.get_mut(id) {
-            head.inbox = entry.n;
-        }
-        self.look_by(id, now);
-        Ok(Reply::Posted { n: entry.n })
+    /// Remembers that nobody holds the lease: a driver is needed at a moment, or now.
+    pub(super) fn note_released(
+        &mut self,
+        id: &ExecutionId,
+        wake_at: Option<Timestamp>,
+        seen: InboxSeq,
+    ) {
+        let Some(head) = self.open.get_mut(id) else { return };
+        head.lease_until = None;
+        head.released = true;
+        head.hinted_at = None;
+        head.parked = wake_at.is_some();
+        head.wake_at = wake_at;
+        head.inbox_seen = seen;
+        self.arm(id);
     }
 
-    fn read(&self, id: &ExecutionId, after: Seq) -> Answer<S> {
-        let (seq, phase, account) = match self.open.get(id) {
-            Some(head) => (head.seq, head.phase(), head.account.clone()),
-            None => match self.store.execution(id)? {
-                Some(row) => (row.seq, row.phase, row.account),
-                None => return Ok((Reply::Unknown, Vec::new())),
-            },
+    fn read(&self, now: Timestamp, id: &ExecutionId, after: Seq) -> Answer<S> {
+        let Some((row, lease_until)) = self.row(now, id)? else {
+            return Ok((Reply::Unknown, Vec::new()));
         };
-        Ok((
-            Reply::Records { seq, phase, account, lease_until: None, unheard: 0, wake_at: None },
-            self.store.records(id, after)?,
-        ))
+        let unheard = row.inbox.0.saturating_sub(row.inbox_seen.0);
+        let ExecutionRow { seq, phase, account, wake_at, .. } = row;
+        let records = self.store.records(id, after)?;
+        Ok((Reply::Records { seq, phase, account, lease_until, unheard, wake_at }, records))
     }
 
-    fn peek(&self, id: &ExecutionId) -> Result<Reply, S::Error> {
-        if let Some(head) = self.open.get(id) {
-            return Ok(Reply::Standing {
-                seq: head.seq,
-                phase: head.phase(),
-                lease_until: None,
-                unheard: 0,
-                wake_at: None,
-            });
+    fn peek(&self, now: Timestamp, id: &ExecutionId) -> Result<Reply, S::Error> {
+        let Some((row, lease_until)) = self.row(now, id)? else { return Ok(Reply::Unknown) };
+        let unheard = row.inbox.0.saturating_sub(row.inbox_seen.0);
+        let ExecutionRow { seq, phase, wake_at, .. } = row;
+        Ok(Reply::Standing { seq, phase, lease_until, unheard, wake_at })
+    }
+
+    /// Where an execution stands, and when the lease ends that somebody holds.
+    fn row(
+        &self,
+        now: Timestamp,
+        id: &ExecutionId,
+    ) -> Result<Option<(ExecutionRow, Option<Timestamp>)>, S::Error> {
+        match self.open.get(id) {
+            Some(head) => {
+                let held = head.lease_until.filter(|until| *until > now);
+                Ok(Some((head.row(id, head.seq), held)))
+            }
+            None => Ok(self.store.execution(id)?.map(|row| (row, None))),
         }
-        let row = self.store.execution(id)?;
-        Ok(row.map_or(Reply::Unknown, |row| Reply::Standing {
-            seq: row.seq,
-            phase: row.phase,
-            lease_until: None,
-            unheard: 0,
-            wake_at: None,
-        }))
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<Reply, S::Error> {
@@ -316,11 +338,8 @@ impl<S: Store> Shard<S> {
         Ok(Reply::Swept)
     }
 
-    fn unseen(&self, id: &ExecutionId) -> Result<Vec<InboxEntry>, S::Error> {
-        match self.open.get(id) {
-            Some(head) if head.inbox > head.inbox_seen => self.store.inbox(id, head.inbox_seen),
-            _ => Ok(Vec::new()),
-        }
+    fn lease_from(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.timing.lease)
     }
 
     fn gone(&self, id: &ExecutionId) -> Result<Reply, S::Error> {

@@ -1,11 +1,14 @@
 //! What a shard has to do by itself when a moment comes: ask for drivers, and project.
 
-use super::{Shard, Store};
+use super::{Shard, Store, Write};
 use crate::ids::{ExecutionId, Seq};
 use crate::time::Timestamp;
 
-/// The most executions that are projected together.
+/// The most executions that are projected together, of those that ended and of those that go on.
 const PROJECT_MAX: usize = 100;
+/// The most executions for which drivers are asked at a time: the platform bounds what one
+/// invocation may send.
+pub(super) const HINTS_MAX: usize = 500;
 
 /// What is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,11 +34,10 @@ impl<S: Store> Shard<S> {
     /// What is due now. A projection that is handed out must be answered by [`Shard::projected`].
     pub fn tasks(&mut self, now: Timestamp) -> Result<Tasks, S::Error> {
         let mut tasks = Tasks::default();
-        while let Some((at, id)) = self.timers.first().cloned() {
-            if at > now {
-                break;
-            }
-            self.timers.pop_first();
+        while tasks.hints.len() < HINTS_MAX
+            && self.timers.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, id)) = self.timers.pop_first()
+        {
             self.look(now, id, &mut tasks);
         }
         let due = self.project_at.is_some_and(|at| at <= now);
@@ -58,16 +60,16 @@ impl<S: Store> Shard<S> {
             head.hinted_at = Some(now);
             tasks.hints.push(id.clone());
         }
-        let old = head.started_at.plus(timing.project_running_after) <= now;
-        if head.projected == Seq::default() && old {
-            head.projected = head.seq;
+        if !head.shown && head.started_at.plus(timing.project_running_after) <= now {
+            head.shown = true;
             self.behind.insert(id.clone());
             self.project_at.get_or_insert(now);
         }
-        let next = head.look_at(&timing);
         // Looking again at the same moment would never end; whatever is due was just done.
-        let next = if next > now { next } else { now.plus(timing.hint_again) };
-        if next.as_millis() < i64::MAX {
+        let next = head.look_at(&timing);
+        let next = next.map(|at| if at > now { at } else { now.plus(timing.hint_again) });
+        head.timer = next;
+        if let Some(next) = next {
             self.timers.insert((next, id));
         }
     }
@@ -97,26 +99,37 @@ impl<S: Store> Shard<S> {
             self.project_by(now.plus(self.timing.project_again));
             return Ok(());
         };
-        if let Some(number) = done.iter().filter_map(|projected| projected.ended).max() {
-            if let Err(error) = self.store.set_projected(number) {
-                self.project_by(now.plus(self.timing.project_again));
-                return Err(error);
-            }
-            self.projected = number;
-        }
-        for projected in done.iter().filter(|projected| projected.ended.is_none()) {
-            let current = self.open.get_mut(&projected.id).is_none_or(|head| {
-                head.projected = projected.seq;
-                head.seq == projected.seq
-            });
-            if current {
-                self.behind.remove(&projected.id);
-            }
+        if let Err(error) = self.note_projected(done) {
+            self.project_by(now.plus(self.timing.project_again));
+            return Err(error);
         }
         if self.ended > self.projected {
             self.project_by(now);
         } else if !self.behind.is_empty() {
             self.project_by(now.plus(self.timing.project_running_after));
+        }
+        Ok(())
+    }
+
+    fn note_projected(&mut self, done: &[Projected]) -> Result<(), S::Error> {
+        let number = done.iter().filter_map(|projected| projected.ended).max();
+        let went_on = |projected: &&Projected| {
+            projected.ended.is_none() && self.open.contains_key(&projected.id)
+        };
+        let open: Vec<&Projected> = done.iter().filter(went_on).collect();
+        let ends = number.map(|number| Write::EndsProjected { number });
+        let heads = open.iter().map(|at| Write::Projected { id: &at.id, seq: at.seq });
+        let writes: Vec<Write<'_>> = ends.into_iter().chain(heads).collect();
+        if !writes.is_empty() {
+            self.store.commit(&writes)?;
+        }
+        self.projected = number.unwrap_or(self.projected);
+        for Projected { id, seq, .. } in open {
+            let Some(head) = self.open.get_mut(id) else { continue };
+            head.projected = head.projected.max(*seq);
+            if !head.is_behind() {
+                self.behind.remove(id);
+            }
         }
         Ok(())
     }

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine::ids::{Epoch, ExecutionId, InboxSeq, Seq};
+use engine::ids::{ExecutionId, InboxSeq, Seq};
 use engine::shard::memory::MemoryStore;
-use engine::shard::{EndedRow, ExecutionRow, IdempotencyRow, InboxEntry, Phase, Store};
+use engine::shard::{EndedRow, ExecutionRow, IdempotencyRow, InboxEntry, Store, Write};
 use engine::time::Timestamp;
 
 /// The storage could not write.
@@ -65,52 +65,42 @@ fn sure<T>(answer: Result<T, std::convert::Infallible>) -> Result<T, WriteFailed
 impl Store for SimStore {
     type Error = WriteFailed;
 
-    fn insert(
-        &mut self,
-        row: &ExecutionRow,
-        record: &str,
-        ended: Option<u64>,
-        key: Option<(&str, &IdempotencyRow)>,
-    ) -> Result<(), WriteFailed> {
+    /// Wherever the storage fails among the writes of a request, none of them is left.
+    fn commit(&mut self, writes: &[Write<'_>]) -> Result<(), WriteFailed> {
         let mut disk = self.0.borrow_mut();
-        sure(disk.write()?.insert(row, record, ended, key))?;
-        disk.note(&row.id, row.seq, record);
+        sure(disk.write()?.commit(writes))?;
+        for write in writes {
+            match write {
+                Write::Begin { row, record } => disk.note(&row.id, row.seq, record),
+                Write::Record { id, seq, record } => disk.note(id, *seq, record),
+                Write::Key { .. }
+                | Write::Seen { .. }
+                | Write::End { .. }
+                | Write::Reopen { .. }
+                | Write::Take { .. }
+                | Write::Release { .. }
+                | Write::Post { .. }
+                | Write::EndsProjected { .. }
+                | Write::Projected { .. } => {}
+            }
+        }
         Ok(())
-    }
-
-    fn append(
-        &mut self,
-        id: &ExecutionId,
-        seq: Seq,
-        record: &str,
-        ended: Option<(u64, Timestamp)>,
-    ) -> Result<(), WriteFailed> {
-        let mut disk = self.0.borrow_mut();
-        sure(disk.write()?.append(id, seq, record, ended))?;
-        disk.note(id, seq, record);
-        Ok(())
-    }
-
-    fn take(&mut self, id: &ExecutionId, epoch: Epoch) -> Result<(), WriteFailed> {
-        sure(self.0.borrow_mut().write()?.take(id, epoch))
-    }
-
-    fn release(
-        &mut self,
-        id: &ExecutionId,
-        phase: Phase,
-        wake_at: Option<Timestamp>,
-        seen: InboxSeq,
-    ) -> Result<(), WriteFailed> {
-        sure(self.0.borrow_mut().write()?.release(id, phase, wake_at, seen))
-    }
-
-    fn post(&mut self, id: &ExecutionId, entry: &InboxEntry) -> Result<(), WriteFailed> {
-        sure(self.0.borrow_mut().write()?.post(id, entry))
     }
 
     fn inbox(&self, id: &ExecutionId, after: InboxSeq) -> Result<Vec<InboxEntry>, WriteFailed> {
         sure(self.0.borrow().memory.inbox(id, after))
+    }
+
+    fn posted(&self, id: &ExecutionId, key: &str) -> Result<Option<InboxSeq>, WriteFailed> {
+        sure(self.0.borrow().memory.posted(id, key))
+    }
+
+    fn reopening(
+        &self,
+        id: &ExecutionId,
+        after: InboxSeq,
+    ) -> Result<Option<InboxSeq>, WriteFailed> {
+        sure(self.0.borrow().memory.reopening(id, after))
     }
 
     fn execution(&self, id: &ExecutionId) -> Result<Option<ExecutionRow>, WriteFailed> {
@@ -139,10 +129,6 @@ impl Store for SimStore {
 
     fn projected(&self) -> Result<u64, WriteFailed> {
         sure(self.0.borrow().memory.projected())
-    }
-
-    fn set_projected(&mut self, number: u64) -> Result<(), WriteFailed> {
-        sure(self.0.borrow_mut().write()?.set_projected(number))
     }
 
     fn purge(

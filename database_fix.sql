@@ -38,16 +38,16 @@ CREATE TABLE IF NOT EXISTS urgency_levels (
 CREATE TABLE IF NOT EXISTS kept_worker_registry (
   worker_name, display_name, description, version, service_binding, base_url, endpoints,
   input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
-  timeout_ms, max_retries, max_concurrency, is_active, health_check_endpoint, last_health_check,
-  health_status, default_config, created_at, updated_at,
+  timeout_ms, max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+  health_check_endpoint, last_health_check, health_status, default_config, created_at, updated_at,
   PRIMARY KEY (worker_name)
 );
 
 INSERT OR REPLACE INTO kept_worker_registry (
   worker_name, display_name, description, version, service_binding, base_url, endpoints,
   input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
-  timeout_ms, max_retries, max_concurrency, is_active, health_check_endpoint, last_health_check,
-  health_status, default_config, created_at, updated_at
+  timeout_ms, max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+  health_check_endpoint, last_health_check, health_status, default_config, created_at, updated_at
 )
 WITH found AS (
   SELECT k.at,
@@ -68,6 +68,9 @@ WITH found AS (
     (SELECT timeout_ms FROM worker_registry AS o WHERE o.rowid = k.at) AS timeout_ms,
     (SELECT max_retries FROM worker_registry AS o WHERE o.rowid = k.at) AS max_retries,
     (SELECT max_concurrency FROM worker_registry AS o WHERE o.rowid = k.at) AS max_concurrency,
+    (SELECT max_per_minute FROM worker_registry AS o WHERE o.rowid = k.at) AS max_per_minute,
+    (SELECT breaker FROM worker_registry AS o WHERE o.rowid = k.at) AS breaker,
+    (SELECT quality_score FROM worker_registry AS o WHERE o.rowid = k.at) AS quality_score,
     (SELECT is_active FROM worker_registry AS o WHERE o.rowid = k.at) AS is_active,
     (SELECT health_check_endpoint FROM worker_registry AS o
       WHERE o.rowid = k.at) AS health_check_endpoint,
@@ -81,7 +84,8 @@ WITH found AS (
     NULL AS service_binding, NULL AS base_url, NULL AS endpoints, NULL AS input_format,
     NULL AS output_format, NULL AS dependencies, NULL AS estimated_cost_usd,
     NULL AS avg_response_time_ms, NULL AS timeout_ms, NULL AS max_retries,
-    NULL AS max_concurrency, NULL AS is_active, NULL AS health_check_endpoint,
+    NULL AS max_concurrency, NULL AS max_per_minute, NULL AS breaker, NULL AS quality_score,
+    NULL AS is_active, NULL AS health_check_endpoint,
     NULL AS last_health_check, NULL AS health_status, NULL AS default_config, NULL AS created_at,
     NULL AS updated_at
   ) AS absent
@@ -131,6 +135,15 @@ SELECT
     WHEN typeof(max_concurrency) IN ('integer', 'real')
       AND max_concurrency >= 1
       THEN CAST(max_concurrency AS INTEGER) END AS max_concurrency,
+  CASE
+    WHEN typeof(max_per_minute) IN ('integer', 'real')
+      AND max_per_minute >= 1
+      THEN CAST(max_per_minute AS INTEGER) END AS max_per_minute,
+  CASE WHEN json_valid(breaker) AND json_type(breaker) = 'object' THEN breaker END AS breaker,
+  CASE
+    WHEN typeof(quality_score) IN ('integer', 'real')
+      AND quality_score BETWEEN 0 AND 1
+      THEN CAST(quality_score AS REAL) END AS quality_score,
   coalesce(is_active NOT IN (0, '0', 'false', 'FALSE', 'no', ''), 1) AS is_active,
   coalesce(health_check_endpoint, '/health') AS health_check_endpoint,
   strftime('%Y-%m-%dT%H:%M:%fZ', last_health_check) AS last_health_check,
@@ -838,7 +851,9 @@ CREATE INDEX IF NOT EXISTS api_keys_by_account ON api_keys (account_id, created_
 -- ---- registry ------------------------------------------------------------------------------
 
 -- A service that does steps. The first endpoint is the default operation. A NULL estimate means
--- that nobody knows; 0 means that a call is known to cost nothing.
+-- that nobody knows, and nothing can be started with such a worker; 0 means that a call is known to
+-- cost nothing. What calls must pass, all executions of an account together: `max_concurrency` at
+-- the same time, `max_per_minute`, and `breaker`, {"failures", "failure_rate", "window", "open_ms"}.
 CREATE TABLE IF NOT EXISTS worker_registry (
   worker_name TEXT PRIMARY KEY NOT NULL CHECK (length(worker_name) BETWEEN 1 AND 64),
   display_name TEXT NOT NULL DEFAULT '',
@@ -857,6 +872,9 @@ CREATE TABLE IF NOT EXISTS worker_registry (
   timeout_ms INTEGER CHECK (timeout_ms > 0),
   max_retries INTEGER CHECK (max_retries >= 0),
   max_concurrency INTEGER CHECK (max_concurrency > 0),
+  max_per_minute INTEGER CHECK (max_per_minute > 0),
+  breaker TEXT CHECK (breaker IS NULL OR json_valid(breaker) AND json_type(breaker) = 'object'),
+  quality_score REAL CHECK (quality_score BETWEEN 0 AND 1),
   is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
   health_check_endpoint TEXT NOT NULL DEFAULT '/health',
   last_health_check TEXT,
@@ -1249,7 +1267,8 @@ END;
 CREATE TRIGGER IF NOT EXISTS worker_registry_update_counts AFTER UPDATE OF
   worker_name, display_name, description, version, service_binding, base_url, endpoints,
   input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms, timeout_ms,
-  max_retries, max_concurrency, is_active, health_check_endpoint, default_config
+  max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+  health_check_endpoint, default_config
 ON worker_registry
 BEGIN
   UPDATE change_counter SET count = count + 1 WHERE id = 1;
@@ -1348,14 +1367,14 @@ END;
 INSERT INTO worker_registry (
   worker_name, display_name, description, version, service_binding, base_url, endpoints,
   input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
-  timeout_ms, max_retries, max_concurrency, is_active, health_check_endpoint, last_health_check,
-  health_status, default_config, created_at, updated_at
+  timeout_ms, max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+  health_check_endpoint, last_health_check, health_status, default_config, created_at, updated_at
 )
 SELECT
   worker_name, display_name, description, version, service_binding, base_url, endpoints,
   input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
-  timeout_ms, max_retries, max_concurrency, is_active, health_check_endpoint, last_health_check,
-  health_status, default_config, created_at, updated_at
+  timeout_ms, max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+  health_check_endpoint, last_health_check, health_status, default_config, created_at, updated_at
 FROM kept_worker_registry;
 
 INSERT INTO pipeline_templates (
@@ -1620,7 +1639,8 @@ WHERE EXISTS (SELECT 1 FROM pipeline_templates WHERE name = 'basic_research_pipe
   AND NOT EXISTS (
     SELECT 1 FROM pipeline_steps WHERE template_name = 'basic_research_pipeline');
 
-INSERT INTO schema_version (version, name) VALUES (1, '0001_foundation')
-ON CONFLICT DO NOTHING;
-INSERT INTO schema_version (version, name) VALUES (3, '0003_strategies')
+INSERT INTO schema_version (version, name) VALUES
+  (1, '0001_foundation'),
+  (2, '0002_worker_gates'),
+  (3, '0003_strategies')
 ON CONFLICT DO NOTHING;

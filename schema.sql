@@ -49,7 +49,9 @@ CREATE INDEX IF NOT EXISTS api_keys_by_account ON api_keys (account_id, created_
 -- ---- registry ------------------------------------------------------------------------------
 
 -- A service that does steps. The first endpoint is the default operation. A NULL estimate means
--- that nobody knows; 0 means that a call is known to cost nothing.
+-- that nobody knows, and nothing can be started with such a worker; 0 means that a call is known to
+-- cost nothing. What calls must pass, all executions of an account together: `max_concurrency` at
+-- the same time, `max_per_minute`, and `breaker`, {"failures", "failure_rate", "window", "open_ms"}.
 CREATE TABLE IF NOT EXISTS worker_registry (
   worker_name TEXT PRIMARY KEY NOT NULL CHECK (length(worker_name) BETWEEN 1 AND 64),
   display_name TEXT NOT NULL DEFAULT '',
@@ -68,6 +70,9 @@ CREATE TABLE IF NOT EXISTS worker_registry (
   timeout_ms INTEGER CHECK (timeout_ms > 0),
   max_retries INTEGER CHECK (max_retries >= 0),
   max_concurrency INTEGER CHECK (max_concurrency > 0),
+  max_per_minute INTEGER CHECK (max_per_minute > 0),
+  breaker TEXT CHECK (breaker IS NULL OR json_valid(breaker) AND json_type(breaker) = 'object'),
+  quality_score REAL CHECK (quality_score BETWEEN 0 AND 1),
   is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
   health_check_endpoint TEXT NOT NULL DEFAULT '/health',
   last_health_check TEXT,
@@ -460,7 +465,8 @@ END;
 CREATE TRIGGER IF NOT EXISTS worker_registry_update_counts AFTER UPDATE OF
   worker_name, display_name, description, version, service_binding, base_url, endpoints,
   input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms, timeout_ms,
-  max_retries, max_concurrency, is_active, health_check_endpoint, default_config
+  max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+  health_check_endpoint, default_config
 ON worker_registry
 BEGIN
   UPDATE change_counter SET count = count + 1 WHERE id = 1;
@@ -733,7 +739,8 @@ WHERE EXISTS (SELECT 1 FROM pipeline_templates WHERE name = 'basic_research_pipe
   AND NOT EXISTS (
     SELECT 1 FROM pipeline_steps WHERE template_name = 'basic_research_pipeline');
 
-INSERT INTO schema_version (version, name) VALUES (1, '0001_foundation')
-ON CONFLICT DO NOTHING;
-INSERT INTO schema_version (version, name) VALUES (3, '0003_strategies')
+INSERT INTO schema_version (version, name) VALUES
+  (1, '0001_foundation'),
+  (2, '0002_worker_gates'),
+  (3, '0003_strategies')
 ON CONFLICT DO NOTHING;

@@ -136,7 +136,9 @@ impl TemplateCache {
     }
 
     fn at_own_urls(&self, mut template: LoadedTemplate) -> LoadedTemplate {
-        for (name, worker) in &mut template.definition.workers {
+        let TemplateDefinition { workers, templates, .. } = &mut template.definition;
+        let nested = templates.values_mut().flat_map(|nested| &mut nested.workers);
+        for (name, worker) in workers.iter_mut().chain(nested) {
             if let Some(url) = self.worker_urls.get(name) {
                 worker.service_binding = None;
                 worker.base_url = Some(url.clone());
@@ -266,13 +268,14 @@ async fn publish(
     let definition = template.definition;
     let json = canonical(&definition);
     let content_hash = sha256_hex(json.as_bytes());
-    let plan = match (template.violations, crate::plans::plan(&content_hash, &definition)) {
-        (unread, Ok(plan)) if unread.is_empty() => plan,
-        (unread, compiled) => {
-            return Err(TemplateError::Invalid(together(
-                unread,
-                compiled.err().unwrap_or_default(),
-            )));
+    let refused = [engine::plan::overlooked(&definition), engine::plan::unpriced(&definition)];
+    let plan = match crate::plans::plan(&content_hash, &definition) {
+        Ok(plan) if template.violations.is_empty() && refused.iter().all(Vec::is_empty) => plan,
+        compiled => {
+            let [overlooked, unpriced] = refused;
+            let compiled = compiled.err().unwrap_or_default();
+            let found = [compiled, overlooked, unpriced].concat();
+            return Err(TemplateError::Invalid(together(template.violations, found)));
         }
     };
     let revision = match template.newest.filter(|newest| newest.content_hash == content_hash) {
@@ -292,14 +295,18 @@ async fn publish(
     }))
 }
 
-/// All violations, without those that only follow from a field that could not be read.
-fn together(unread: Vec<Violation>, compiled: Vec<Violation>) -> Vec<Violation> {
+/// All violations once, without those that only follow from a field that could not be read.
+fn together(unread: Vec<Violation>, found: Vec<Violation>) -> Vec<Violation> {
     let follows = |violation: &Violation| {
         unread.iter().any(|found| violation.pointer.starts_with(found.pointer.as_str()))
     };
-    let compiled: Vec<Violation> =
-        compiled.into_iter().filter(|violation| !follows(violation)).collect();
-    unread.into_iter().chain(compiled).collect()
+    let mut all: Vec<Violation> = Vec::new();
+    for violation in found.into_iter().filter(|violation| !follows(violation)) {
+        if !all.contains(&violation) {
+            all.push(violation);
+        }
+    }
+    unread.into_iter().chain(all).collect()
 }
 
 /// The definition as JSON with sorted keys and no spaces, so that equal definitions are equal text.

@@ -229,6 +229,9 @@ fn the_counter_rises_with_what_plans_are_made_of_and_with_nothing_else() {
     for (sql, by) in [
         ("INSERT INTO worker_registry (worker_name, base_url) VALUES ('w', 'https://w')", 1),
         ("UPDATE worker_registry SET timeout_ms = 5 WHERE worker_name = 'w'", 1),
+        ("UPDATE worker_registry SET max_per_minute = 5 WHERE worker_name = 'w'", 1),
+        ("UPDATE worker_registry SET breaker = '{}' WHERE worker_name = 'w'", 1),
+        ("UPDATE worker_registry SET quality_score = 1 WHERE worker_name = 'w'", 1),
         ("INSERT INTO pipeline_templates (name) VALUES ('t')", 1),
         (
             "INSERT INTO pipeline_steps (template_name, step_order, step_name, worker_name)
@@ -298,6 +301,9 @@ fn what_must_not_be_is_refused() {
         "UPDATE pipeline_steps SET depends_on_steps = '{}'",
         "UPDATE worker_registry SET timeout_ms = 'soon'",
         "UPDATE worker_registry SET is_active = 2",
+        "UPDATE worker_registry SET max_per_minute = 0",
+        "UPDATE worker_registry SET breaker = '[]'",
+        "UPDATE worker_registry SET quality_score = 1.5",
         "UPDATE pipeline_executions SET status = 'done'",
         "UPDATE pipeline_executions SET request = 'text'",
         "UPDATE worker_execution_results SET status = 'done'",

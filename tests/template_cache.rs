@@ -80,8 +80,8 @@ fn a_worker_and_a_step_added_by_hand_are_in_the_next_plan() {
     let (db, cache) = (Sqlite::new(), TemplateCache::default());
     assert_eq!(revision(&cache, &db, None, 0), 1);
     db.shell(
-        "INSERT INTO worker_registry (worker_name, base_url, endpoints)
-         VALUES ('translator', 'https://translator.example', '[\"/translate\"]');
+        "INSERT INTO worker_registry (worker_name, base_url, endpoints, estimated_cost_usd)
+         VALUES ('translator', 'https://translator.example', '[\"/translate\"]', 0.001);
          INSERT INTO pipeline_steps (
            template_name, step_order, step_name, worker_name, depends_on_steps, input_mapping)
          VALUES ('rss_intelligence_pipeline', 6, 'translation', 'translator',

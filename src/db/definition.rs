@@ -1,6 +1,8 @@
 //! From rows to the document that the engine compiles. Rows may hold what no document can: each
 //! such field is reported, with a pointer into the document, and left at its default.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use engine::money::MicroUsd;
 use engine::plan::Violation;
 use engine::plan::definition::{
@@ -12,44 +14,90 @@ use serde_json::Value;
 use super::templates::{Step, Template};
 use super::workers::Worker;
 
-/// Gathers the rows of a template. What is reported is what cannot be read; whether the document
-/// makes a plan is the engine's to say.
-pub(super) fn assemble(
-    template: Template,
-    steps: Vec<Step>,
-    workers: Vec<Worker>,
-) -> (TemplateDefinition, Vec<Violation>) {
-    let mut reader = Reader::default();
-    let tolerance = Value::String(template.failure_tolerance);
-    let definition = TemplateDefinition {
-        name: template.name,
-        failure_tolerance: reader
-            .read::<FailureTolerance>("/failure_tolerance", Some(tolerance))
-            .unwrap_or_default(),
-        allow_parallel: template.allow_parallel,
-        input_schema: template.input_schema,
-        output_mapping: template.output_mapping,
-        deadline_ms: template.deadline_ms,
-        cache_ttl_s: template.cache_ttl_seconds,
-        steps: steps.into_iter().enumerate().map(|(at, step)| reader.step(at, step)).collect(),
-        workers: workers
-            .into_iter()
-            .map(|worker| (worker.worker_name.clone(), reader.worker(worker)))
-            .collect(),
-        ..TemplateDefinition::default()
-    };
-    (definition, reader.violations)
+/// The rows of a template, of all that it reaches, and of the workers that their steps name.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// The templates, in any order.
+    pub(super) templates: Vec<Template>,
+    /// The steps of each, in order.
+    pub(super) steps: BTreeMap<String, Vec<Step>>,
+    /// The workers.
+    pub(super) workers: Vec<Worker>,
 }
 
+/// The document of the template `outermost`, which is among the rows. What is reported is what
+/// cannot be read; whether the document makes a plan is the engine's to say.
+pub(super) fn assemble(rows: Gathered, outermost: &str) -> (TemplateDefinition, Vec<Violation>) {
+    let Gathered { mut templates, mut steps, workers } = rows;
+    templates.sort_by(|a, b| (a.name != outermost, &a.name).cmp(&(b.name != outermost, &b.name)));
+    let workers: BTreeMap<String, Worker> =
+        workers.into_iter().map(|worker| (worker.worker_name.clone(), worker)).collect();
+    let mut reader = Reader::default();
+    let mut entries: BTreeMap<String, TemplateDefinition> = BTreeMap::new();
+    for template in templates {
+        let is_nested = template.name != outermost;
+        reader.prefix = match is_nested {
+            true => format!("/templates/{}", escape(&template.name)),
+            false => String::new(),
+        };
+        if is_nested && !template.is_active {
+            let message = format!("the template `{}` is not active", template.name);
+            reader.violation("/is_active", "pipeline.inactive_template", message);
+        }
+        let steps = steps.remove(&template.name).unwrap_or_default();
+        entries.insert(template.name.clone(), reader.template(template, steps, &workers));
+    }
+    let reaches_itself =
+        entries.values().any(|entry| entry.named_templates().any(|name| name == outermost));
+    let own =
+        if reaches_itself { entries.get(outermost).cloned() } else { entries.remove(outermost) };
+    let own = own.unwrap_or_default();
+    (TemplateDefinition { templates: entries, ..own }, reader.violations)
+}
+
+/// Reads rows; what it finds wrong has its pointer behind `prefix`.
 #[derive(Default)]
 struct Reader {
+    prefix: String,
+    /// Workers that were met: one is reported once, however many templates name it.
+    met: BTreeSet<String>,
     violations: Vec<Violation>,
 }
 
 impl Reader {
+    fn template(
+        &mut self,
+        row: Template,
+        steps: Vec<Step>,
+        workers: &BTreeMap<String, Worker>,
+    ) -> TemplateDefinition {
+        let tolerance = Value::String(row.failure_tolerance);
+        let mut definition = TemplateDefinition {
+            name: row.name,
+            failure_tolerance: self
+                .read::<FailureTolerance>("/failure_tolerance", Some(tolerance))
+                .unwrap_or_default(),
+            allow_parallel: row.allow_parallel,
+            input_schema: row.input_schema,
+            output_mapping: row.output_mapping,
+            deadline_ms: row.deadline_ms,
+            cache_ttl_s: row.cache_ttl_seconds,
+            steps: steps.into_iter().enumerate().map(|(at, step)| self.step(at, step)).collect(),
+            ..TemplateDefinition::default()
+        };
+        let named = definition.named_workers().into_iter().filter_map(|name| workers.get(name));
+        definition.workers =
+            named.map(|row| (row.worker_name.clone(), self.worker(row.clone()))).collect();
+        definition
+    }
+
     fn report(&mut self, pointer: String, message: String) {
-        let code = "template.malformed_field".to_owned();
-        self.violations.push(Violation { pointer, code, message });
+        self.violation(&pointer, "template.malformed_field", message);
+    }
+
+    fn violation(&mut self, pointer: &str, code: &str, message: String) {
+        let pointer = format!("{}{pointer}", self.prefix);
+        self.violations.push(Violation { pointer, code: code.to_owned(), message });
     }
 
     /// A field from the JSON of its column.
@@ -89,6 +137,16 @@ impl Reader {
     }
 
     fn worker(&mut self, row: Worker) -> WorkerDefinition {
+        let is_new = self.met.insert(row.worker_name.clone());
+        let reported = self.violations.len();
+        let worker = self.read_worker(row);
+        if !is_new {
+            self.violations.truncate(reported);
+        }
+        worker
+    }
+
+    fn read_worker(&mut self, row: Worker) -> WorkerDefinition {
         let base = format!("/workers/{}", escape(&row.worker_name));
         let estimated_cost = row.estimated_cost_usd.and_then(|usd| {
             let amount = MicroUsd::from_usd(usd);
@@ -112,9 +170,9 @@ impl Reader {
             max_retries: row.max_retries,
             active: row.is_active,
             max_concurrency: row.max_concurrency,
-            max_per_minute: None,
-            breaker: None,
-            quality_score: None,
+            max_per_minute: row.max_per_minute,
+            breaker: row.breaker,
+            quality_score: row.quality_score,
             default_config: Some(row.default_config).filter(|json| !is_empty(json)),
         }
     }
@@ -181,7 +239,8 @@ mod tests {
             "service_binding": "W", "base_url": null, "endpoints": "[\"/do\"]",
             "input_format": "{}", "output_format": "{}", "dependencies": "[]",
             "estimated_cost_usd": 0.02, "avg_response_time_ms": null, "timeout_ms": 1000,
-            "max_retries": null, "max_concurrency": null, "is_active": 1,
+            "max_retries": null, "max_concurrency": null, "max_per_minute": 90,
+            "breaker": "{\"failures\": 3}", "quality_score": 0.5, "is_active": 1,
             "health_check_endpoint": "/health", "last_health_check": null,
             "health_status": "unknown", "default_config": "{}",
         });
@@ -189,12 +248,17 @@ mod tests {
         serde_json::from_value(row).unwrap()
     }
 
+    fn one(steps: Vec<Step>, workers: Vec<Worker>) -> (TemplateDefinition, Vec<Violation>) {
+        let steps = BTreeMap::from([("t".to_owned(), steps)]);
+        assemble(Gathered { templates: vec![template()], steps, workers }, "t")
+    }
+
     #[test]
     fn rows_become_a_document() {
         let steps = vec![step(json!({
             "depends_on_steps": "[\"a\",2]", "retry_policy": "{\"max_retries\":1,\"factor\":1.5}",
         }))];
-        let (definition, violations) = assemble(template(), steps, vec![worker(json!({}))]);
+        let (definition, violations) = one(steps, vec![worker(json!({}))]);
         assert_eq!(violations, []);
         assert_eq!(definition.failure_tolerance, FailureTolerance::Partial);
         assert_eq!(definition.deadline_ms, Some(5));
@@ -204,19 +268,67 @@ mod tests {
         assert_eq!(worker.estimated_cost, Some(MicroUsd::from_micros(20_000)));
         assert_eq!(worker.default_config, None, "an empty default is none");
         assert_eq!(worker.endpoints, ["/do"]);
+        assert_eq!((worker.max_per_minute, worker.quality_score), (Some(90), Some(0.5)));
+        assert_eq!(worker.breaker, Some(json!({"failures": 3})));
+    }
+
+    #[test]
+    fn what_is_reached_comes_along_with_its_own_workers() {
+        let named = |name: &str, is_active: u8| Template {
+            name: name.to_owned(),
+            is_active: is_active == 1,
+            ..template()
+        };
+        let reaches = |of: &str| {
+            let config = json!({"template": of}).to_string();
+            step(json!({"kind": "pipeline", "worker_name": null, "config": config}))
+        };
+        let stand_in = r#"{"alternatives": ["v"], "compensate": {"worker": "u"}}"#;
+        let odd = step(json!({"config": stand_in, "retry_policy": "{\"x\":1}"}));
+        let gathered = || Gathered {
+            templates: vec![named("b", 0), named("t", 1)],
+            steps: BTreeMap::from([
+                ("t".to_owned(), vec![reaches("b")]),
+                ("b".to_owned(), vec![odd.clone(), reaches("gone")]),
+            ]),
+            workers: ["u", "v", "w"]
+                .map(|name| worker(json!({"worker_name": name, "endpoints": "[1]"})))
+                .to_vec(),
+        };
+        let (definition, violations) = assemble(gathered(), "t");
+        assert!(definition.workers.is_empty());
+        let names: Vec<&str> =
+            definition.templates["b"].workers.keys().map(String::as_str).collect();
+        assert_eq!((definition.templates.len(), names), (1, vec!["u", "v", "w"]));
+        let told: Vec<&str> = violations.iter().map(|found| found.pointer.as_str()).collect();
+        let expected = [
+            "/templates/b/is_active",
+            "/templates/b/steps/0/retry/x",
+            "/templates/b/workers/u/endpoints/0",
+            "/templates/b/workers/v/endpoints/0",
+            "/templates/b/workers/w/endpoints/0",
+        ];
+        assert_eq!(told, expected);
+        let mut entangled = gathered();
+        entangled.steps.insert("b".to_owned(), vec![odd.clone(), reaches("t")]);
+        entangled.steps.insert("t".to_owned(), vec![step(json!({})), reaches("b")]);
+        let (definition, violations) = assemble(entangled, "t");
+        assert_eq!(definition.child("t").unwrap(), definition, "it reaches itself");
+        let of_w = violations.iter().filter(|found| found.pointer.contains("/workers/w/"));
+        assert_eq!(of_w.count(), 1, "a worker is reported once");
     }
 
     #[test]
     fn every_field_that_cannot_be_read_is_reported() {
         let steps = vec![
-            step(json!({"depends_on_steps": "{\"a\":1}", "kind": "agent"})),
+            step(json!({"depends_on_steps": "{\"a\":1}", "kind": "agent", "worker_name": "a/b"})),
             step(json!({"retry_policy": "{\"max_retires\":1}"})),
             step(json!({"retry_policy": "{\"retry_on\":[500,\"x\"]}"})),
         ];
         let odd = json!({
             "worker_name": "a/b", "endpoints": "[1]", "estimated_cost_usd": 1e12,
         });
-        let (_, violations) = assemble(template(), steps, vec![worker(odd)]);
+        let (_, violations) = one(steps, vec![worker(odd)]);
         let pointers: Vec<&str> = violations.iter().map(|found| found.pointer.as_str()).collect();
         assert_eq!(
             pointers,

@@ -1,5 +1,7 @@
 //! Templates and their steps, for showing and for compiling.
 
+use std::collections::BTreeMap;
+
 use engine::plan::Violation;
 use engine::plan::definition::TemplateDefinition;
 use serde::Deserialize;
@@ -9,8 +11,44 @@ use super::meta::{self, Count};
 use super::policy::{self, Policy};
 use super::revisions::{self, Revision};
 use super::row::{flag, lenient_json};
-use super::workers::{self, Worker};
+use super::workers;
 use super::{Database, DbError, Rows, definition, statements};
+
+/// `reached`: the names of a template (?1, NULL for the default one) and of all that it reaches
+/// through steps of kind `pipeline`. One more than may be, so that too many are noticed.
+macro_rules! reached {
+    () => {
+        "WITH RECURSIVE reached (name) AS (
+        SELECT coalesce(?1, (SELECT d.name FROM pipeline_templates AS d WHERE d.is_default = 1))
+        UNION
+        SELECT json_extract(s.config, '$.template')
+        FROM reached AS r JOIN pipeline_steps AS s ON s.template_name = r.name
+        WHERE s.kind = 'pipeline' AND json_type(s.config, '$.template') = 'text'
+        LIMIT 52
+      )"
+    };
+}
+pub(super) use reached;
+
+/// All that the row of a template says.
+macro_rules! columns {
+    () => {
+        "SELECT t.name, t.display_name, t.description, t.category, t.is_active, t.is_default,
+        t.allow_parallel, t.failure_tolerance, t.input_schema, t.output_mapping, t.deadline_ms,
+        t.cache_ttl_seconds, t.estimated_cost_usd, t.estimated_time_ms, t.created_at, t.updated_at
+      FROM pipeline_templates AS t "
+    };
+}
+
+/// All that the row of a step says.
+macro_rules! step_columns {
+    () => {
+        "SELECT s.step_order, s.step_name, s.kind, s.worker_name, s.endpoint,
+        s.depends_on_steps, s.condition, s.input_mapping, s.output_mapping, s.is_optional,
+        s.timeout_ms, s.retry_policy, s.fallback_worker, s.config, s.template_name
+      FROM pipeline_steps AS s "
+    };
+}
 
 statements! { "templates":
     /// Templates that may be started, for the list.
@@ -21,19 +59,22 @@ statements! { "templates":
       FROM pipeline_templates AS t WHERE t.is_active = 1 ORDER BY t.name";
 
     /// One template; ?1 is its name, NULL for the default template.
-    ONE = "SELECT t.name, t.display_name, t.description, t.category, t.is_active, t.is_default,
-        t.allow_parallel, t.failure_tolerance, t.input_schema, t.output_mapping, t.deadline_ms,
-        t.cache_ttl_seconds, t.estimated_cost_usd, t.estimated_time_ms, t.created_at, t.updated_at
-      FROM pipeline_templates AS t WHERE t.name = coalesce(
-        ?1, (SELECT d.name FROM pipeline_templates AS d WHERE d.is_default = 1))";
+    ONE = concat!(columns!(), "WHERE t.name = coalesce(
+        ?1, (SELECT d.name FROM pipeline_templates AS d WHERE d.is_default = 1))");
 
     /// The steps of a template in order; ?1 is its name, NULL for the default template.
-    STEPS = "SELECT s.step_order, s.step_name, s.kind, s.worker_name, s.endpoint,
-        s.depends_on_steps, s.condition, s.input_mapping, s.output_mapping, s.is_optional,
-        s.timeout_ms, s.retry_policy, s.fallback_worker, s.config
-      FROM pipeline_steps AS s WHERE s.template_name = coalesce(
+    STEPS = concat!(step_columns!(), "WHERE s.template_name = coalesce(
         ?1, (SELECT t.name FROM pipeline_templates AS t WHERE t.is_default = 1))
-      ORDER BY s.step_order, s.id";
+      ORDER BY s.step_order, s.id");
+
+    /// A template and all that it reaches; ?1 is its name, NULL for the default template.
+    REACHED = concat!(reached!(), columns!(), "WHERE t.name IN (SELECT name FROM reached)");
+
+    /// The steps of a template and of all that it reaches, each template's in order; ?1 is its
+    /// name, NULL for the default template.
+    REACHED_STEPS = concat!(reached!(), step_columns!(),
+      "WHERE s.template_name IN (SELECT name FROM reached)
+      ORDER BY s.template_name, s.step_order, s.id");
 }
 
 /// A template as the list shows it.
@@ -146,6 +187,14 @@ pub struct Step {
     pub config: Option<Value>,
 }
 
+/// A step with the template that it belongs to.
+#[derive(Debug, Deserialize)]
+struct StepOf {
+    template_name: String,
+    #[serde(flatten)]
+    step: Step,
+}
+
 /// A template with its steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateDetail {
@@ -209,40 +258,64 @@ pub async fn load_definition(
     }))
 }
 
-/// All that a start needs to know of the database, at one moment and in one round trip.
+/// All that a start needs to know of the database, at one moment and in one round trip: the
+/// template, all that it reaches, and the workers that their steps name.
 pub async fn load(db: &impl Database, name: Option<&str>) -> Result<Loaded, DbError> {
     let [strategies, quality, urgency] = policy::reads();
-    let [count, template, steps, workers, newest, strategies, quality, urgency] = db
+    let [count, templates, steps, workers, newest, strategies, quality, urgency] = db
         .batch_of([
             meta::COUNT.statement(),
-            ONE.with(name),
-            STEPS.with(name),
-            workers::OF_TEMPLATE.with(name),
+            REACHED.with(name),
+            REACHED_STEPS.with(name),
+            workers::OF_TEMPLATES.with(name),
             revisions::NEWEST.with(name),
             strategies,
             quality,
             urgency,
         ])
         .await?;
+    let rows = definition::Gathered {
+        templates: templates.decode()?,
+        steps: steps_by_template(&steps)?,
+        workers: workers.decode()?,
+    };
     Ok(Loaded {
         count: meta::decode_count(&count)?,
         policy: policy::decode(&[strategies, quality, urgency])?,
-        template: loaded_template(&template, &steps, &workers, &newest)?,
+        template: loaded_template(rows, name, &newest)?,
     })
 }
 
+fn steps_by_template(rows: &Rows) -> Result<BTreeMap<String, Vec<Step>>, DbError> {
+    let mut by_template: BTreeMap<String, Vec<Step>> = BTreeMap::new();
+    for StepOf { template_name, step } in rows.decode()? {
+        by_template.entry(template_name).or_default().push(step);
+    }
+    Ok(by_template)
+}
+
 fn loaded_template(
-    template: &Rows,
-    steps: &Rows,
-    workers: &Rows,
+    rows: definition::Gathered,
+    name: Option<&str>,
     newest: &Rows,
 ) -> Result<Option<LoadedTemplate>, DbError> {
-    let Some(template) = template.first::<Template>()? else {
+    let is_asked_for =
+        |row: &&Template| name.map_or(row.is_default, |name| row.name.as_str() == name);
+    let Some(outermost) = rows.templates.iter().find(is_asked_for) else {
         return Ok(None);
     };
-    let steps: Vec<Step> = steps.decode()?;
-    let workers: Vec<Worker> = workers.decode()?;
-    let is_active = template.is_active;
-    let (definition, violations) = definition::assemble(template, steps, workers);
+    let (is_active, name) = (outermost.is_active, outermost.name.clone());
+    let (definition, violations) = definition::assemble(rows, &name);
     Ok(Some(LoadedTemplate { is_active, definition, violations, newest: newest.first()? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::plan::definition::TEMPLATES_MAX;
+
+    #[test]
+    fn one_template_more_is_read_than_may_be_reached() {
+        let limit = format!("LIMIT {}\n", 1 + TEMPLATES_MAX + 1);
+        assert!(super::REACHED.text.contains(&limit));
+    }
 }

@@ -5,36 +5,40 @@ use serde::Deserialize;
 use serde_json::{Value, json as value};
 
 use super::row::{flag, json, lenient_json};
+use super::templates::reached;
 use super::{Database, DbError, statements};
+
+/// All that a row says.
+macro_rules! columns {
+    () => {
+        "SELECT worker_name, display_name, description, version, service_binding, base_url,
+        endpoints, input_format, output_format, dependencies, estimated_cost_usd,
+        avg_response_time_ms, timeout_ms, max_retries, max_concurrency, max_per_minute, breaker,
+        quality_score, is_active, health_check_endpoint, last_health_check, health_status,
+        default_config
+      FROM worker_registry "
+    };
+}
 
 statements! { "workers":
     /// All workers that the registry offers.
-    ACTIVE = "SELECT worker_name, display_name, description, version, service_binding, base_url,
-        endpoints, input_format, output_format, dependencies, estimated_cost_usd,
-        avg_response_time_ms, timeout_ms, max_retries, max_concurrency, is_active,
-        health_check_endpoint, last_health_check, health_status, default_config
-      FROM worker_registry WHERE is_active = 1 ORDER BY worker_name";
+    ACTIVE = concat!(columns!(), "WHERE is_active = 1 ORDER BY worker_name");
 
     /// Workers by name; ?1 is a JSON array of names.
-    NAMED = "SELECT worker_name, display_name, description, version, service_binding, base_url,
-        endpoints, input_format, output_format, dependencies, estimated_cost_usd,
-        avg_response_time_ms, timeout_ms, max_retries, max_concurrency, is_active,
-        health_check_endpoint, last_health_check, health_status, default_config
-      FROM worker_registry WHERE worker_name IN (SELECT value FROM json_each(?1))
-      ORDER BY worker_name";
+    NAMED = concat!(columns!(), "WHERE worker_name IN (SELECT value FROM json_each(?1))
+      ORDER BY worker_name");
 
-    /// The workers that the steps of a template name; ?1 is the template's name, NULL for the
-    /// default template.
-    OF_TEMPLATE = "SELECT worker_name, display_name, description, version, service_binding,
-        base_url, endpoints, input_format, output_format, dependencies, estimated_cost_usd,
-        avg_response_time_ms, timeout_ms, max_retries, max_concurrency, is_active,
-        health_check_endpoint, last_health_check, health_status, default_config
-      FROM worker_registry WHERE worker_name IN (
-        SELECT s.worker_name FROM pipeline_steps AS s WHERE s.template_name = coalesce(
-          ?1, (SELECT t.name FROM pipeline_templates AS t WHERE t.is_default = 1))
-        UNION SELECT s.fallback_worker FROM pipeline_steps AS s WHERE s.template_name = coalesce(
-          ?1, (SELECT t.name FROM pipeline_templates AS t WHERE t.is_default = 1))
-      ) ORDER BY worker_name";
+    /// The workers that the steps of a template and of all that it reaches name; ?1 is the
+    /// template's name, NULL for the default template.
+    OF_TEMPLATES = concat!(reached!(), ", steps AS (
+        SELECT s.worker_name, s.fallback_worker, s.config FROM pipeline_steps AS s
+        WHERE s.template_name IN (SELECT name FROM reached)
+      ), named (name) AS (
+        SELECT worker_name FROM steps
+        UNION SELECT fallback_worker FROM steps
+        UNION SELECT json_extract(config, '$.compensate.worker') FROM steps
+        UNION SELECT a.value FROM steps, json_each(steps.config, '$.alternatives') AS a
+      ) ", columns!(), "WHERE worker_name IN (SELECT name FROM named) ORDER BY worker_name");
 
     /// Notes how workers were found; ?1 is a JSON array of {name, status}, ?2 the moment. It raises
     /// no change counter.
@@ -81,6 +85,13 @@ pub struct Worker {
     pub max_retries: Option<i64>,
     /// How many calls it takes at the same time.
     pub max_concurrency: Option<u32>,
+    /// How many calls it takes within a minute.
+    pub max_per_minute: Option<u32>,
+    /// When its circuit breaker opens.
+    #[serde(deserialize_with = "lenient_json")]
+    pub breaker: Option<Value>,
+    /// How good its results are, 0 to 1.
+    pub quality_score: Option<f64>,
     /// Whether the registry offers it.
     #[serde(deserialize_with = "flag")]
     pub is_active: bool,

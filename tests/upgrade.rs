@@ -10,6 +10,8 @@ use sqlite::{SCHEMA, Sqlite, lines};
 
 const FIX: &str = include_str!("../database_fix.sql");
 const LEGACY: &str = include_str!("fixtures/legacy_schema.sql");
+const FOUNDATION: &str = include_str!("../migrations/0001_foundation.sql");
+const STRATEGIES: &str = include_str!("../migrations/0003_strategies.sql");
 const LEGACY_FIRST: &str = include_str!("fixtures/legacy_first_schema.sql");
 
 #[test]
@@ -77,6 +79,63 @@ fn old_rows_take_their_new_form() {
         let found = lines(&connection, query.strip_prefix("? ").unwrap());
         assert_eq!(found, expected.lines().collect::<Vec<_>>(), "{query}");
     }
+}
+
+/// What an operator wrote into the policy rows of version 1 counts after the upgrade, and what
+/// nobody wrote gets what its name stands for.
+#[test]
+fn edited_policy_rows_keep_what_they_say() {
+    let edited = "UPDATE execution_strategies
+          SET deadline_ms = 77000, max_retries = 5, description = 'ours' WHERE name = 'speed';
+        UPDATE quality_levels SET max_articles = 7 WHERE name = 'basic';
+        UPDATE urgency_levels SET priority = 9 WHERE name = 'high';";
+    let policy = |connection: &Connection| {
+        lines(
+            connection,
+            "SELECT deadline_ms, max_retries, worker_choice, use_step_cache, description
+               FROM execution_strategies WHERE name = 'speed'
+             UNION ALL SELECT max_articles, max_retries, skip_optional_steps, deadline_factor, ''
+               FROM quality_levels WHERE name = 'basic'
+             UNION ALL SELECT priority, use_emergency_budget, '', '', ''
+               FROM urgency_levels WHERE name = 'high'",
+        )
+    };
+    let new = ["77000|5|fastest|1|ours", "7|1|1|0.5|", "9|0|||"];
+    for road in [STRATEGIES, FIX] {
+        let connection = database(&[FOUNDATION, edited, road]);
+        assert_eq!(policy(&connection), new);
+        let later = "UPDATE quality_levels SET max_retries = NULL, skip_optional_steps = 0
+              WHERE name = 'basic';
+            UPDATE execution_strategies SET worker_choice = 'best', use_step_cache = 0
+              WHERE name = 'speed';
+            UPDATE urgency_levels SET use_emergency_budget = 1 WHERE name = 'high';";
+        connection.execute_batch(later).unwrap();
+        let newer = ["77000|5|best|0|ours", "7|null|0|0.5|", "9|1|||"];
+        assert_eq!(policy(&connection), newer);
+        for again in [STRATEGIES, FIX] {
+            connection.execute_batch(again).unwrap();
+            assert_eq!(policy(&connection), newer);
+        }
+    }
+}
+
+#[test]
+fn a_migration_of_policy_rows_that_is_cut_off_anywhere_can_be_run_again() {
+    let whole = database(&[FOUNDATION, STRATEGIES]);
+    let expected = rows(&whole, &tables(&whole), false);
+    let mut cuts = 0;
+    loop {
+        let connection = database(&[FOUNDATION]);
+        if run_statements(&connection, STRATEGIES, cuts) < cuts {
+            break;
+        }
+        connection.execute_batch(STRATEGIES).unwrap_or_else(|e| panic!("after {cuts}: {e}"));
+        let found = rows(&connection, &tables(&connection), false);
+        assert_eq!(difference(&expected, &found), Vec::<String>::new(), "after {cuts}");
+        assert_eq!(schema(&connection), schema(&whole), "after {cuts}");
+        cuts += 1;
+    }
+    assert!(cuts > 20, "the script has more statements than {cuts}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From a request to what an execution starts from: everything that does not fit is found here,
 //! all of it together, and what the labels mean is filled in. Nothing here waits for anything.
 
-use api_types::{OrchestrateRequest, Urgency};
+use api_types::{OptimizeFor, OrchestrateRequest};
 use engine::execution::Terms;
 use engine::money::MicroUsd;
 use engine::plan::Violation;
@@ -28,8 +28,6 @@ pub struct Asked {
     pub document: Value,
     /// What the execution may do.
     pub terms: Terms,
-    /// The most that it may cost.
-    pub budget: MicroUsd,
     /// Whether a stored result of an identical request will do.
     pub use_cache: bool,
     /// Whether the client wants no more than the id.
@@ -41,10 +39,20 @@ pub fn template_name(body: &Value) -> Option<&str> {
     body.get("pipeline_template").and_then(Value::as_str)
 }
 
+/// What a request is looked at for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To start an execution.
+    Start,
+    /// To tell what one would cost: topic and input may be missing, the template stands elsewhere.
+    Plan,
+}
+
 /// The request, if body, topic and input fit; else everything that does not.
 pub fn examine(
     document: JsonDocument<OrchestrateRequest>,
     published: &PublishedPlan,
+    purpose: Purpose,
 ) -> Result<OrchestrateRequest, ApiError> {
     let mut document = document;
     let Some(body) = document.value.as_object() else { return document.typed() };
@@ -58,9 +66,17 @@ pub fn examine(
             found.push(violation("/topic", "length", &message));
         }
     }
+    let named = body.get("pipeline_template").and_then(Value::as_str);
+    if purpose == Purpose::Plan && named.is_some_and(|named| named != definition.name) {
+        let message = format!("names another template than the path, `{}`", definition.name);
+        found.push(violation("/pipeline_template", "conflict", &message));
+    }
     let input = body.get("input").filter(|input| !input.is_null());
-    found.extend(input_violations(definition, &published.content_hash, input)?);
-    let without_topic = topic.is_none() && needs_topic(definition);
+    if purpose == Purpose::Start || input.is_some() {
+        found.extend(input_violations(definition, &published.content_hash, input)?);
+    }
+    let needs_topic = purpose == Purpose::Start && needs_topic(definition);
+    let without_topic = topic.is_none() && needs_topic;
     for violation in found {
         if !document.violations.iter().any(|known| known.pointer == violation.pointer) {
             document.violations.push(violation);
@@ -83,24 +99,9 @@ pub fn settle(
     at: Timestamp,
 ) -> Result<Asked, ApiError> {
     let (strategy, quality, urgency) = rows(&request, policy)?;
-    let deadline = deadline(&request, definition, strategy, urgency, config);
-    let budget_default = match request.urgency.unwrap_or_default() {
-        Urgency::Critical => config.budget_emergency,
-        Urgency::Low | Urgency::Medium | Urgency::High => config.budget_default,
-    };
-    let budget = request.budget_limit.and_then(MicroUsd::from_usd).unwrap_or(budget_default);
+    let terms = terms(&request, definition, policy, config)?;
     let parallel = request.enable_parallel_processing.unwrap_or(true);
     let use_cache = request.use_cache.unwrap_or(true) && strategy.use_cache;
-    let terms = Terms {
-        strategy: strategy.label.clone(),
-        parallelism: if parallel { strategy.max_parallel_steps } else { 1 },
-        skip_optional: strategy.skip_optional_steps,
-        retries_max: strategy.max_retries,
-        deadline,
-        attempt_timeout: config.attempt_timeout,
-        budget: Some(budget),
-        ..Terms::default()
-    };
     let since = request.time_range.as_deref().and_then(length);
     let document = json!({
         "topic": request.topic.as_deref().map(str::trim),
@@ -120,13 +121,59 @@ pub fn settle(
         "use_cache": use_cache,
     });
     let asynchronous = request.asynchronous == Some(true);
-    Ok(Asked { document, terms, budget, use_cache, asynchronous })
+    Ok(Asked { document, terms, use_cache, asynchronous })
 }
 
-fn rows<'a>(
+/// What an execution of the request may do.
+pub fn terms(
     request: &OrchestrateRequest,
-    policy: &'a Policy,
-) -> Result<(&'a Strategy, &'a QualityLevel, &'a UrgencyLevel), ApiError> {
+    definition: &TemplateDefinition,
+    policy: &Policy,
+    config: &Config,
+) -> Result<Terms, ApiError> {
+    let (strategy, quality, urgency) = rows(request, policy)?;
+    let budget_default = match urgency.use_emergency_budget {
+        true => config.budget_emergency,
+        false => config.budget_default,
+    };
+    let budget = request.budget_limit.and_then(MicroUsd::from_usd).unwrap_or(budget_default);
+    let parallel = request.enable_parallel_processing.unwrap_or(true);
+    Ok(Terms {
+        strategy: strategy.label.clone(),
+        parallelism: if parallel { strategy.max_parallel_steps } else { 1 },
+        skip_optional: strategy.skip_optional_steps || quality.skip_optional_steps,
+        retries_max: [strategy.max_retries, quality.max_retries].into_iter().flatten().min(),
+        deadline: deadline(request, definition, (strategy, quality, urgency), config),
+        attempt_timeout: config.attempt_timeout,
+        choice: strategy.worker_choice,
+        memo: request.use_cache.unwrap_or(true) && strategy.use_step_cache,
+        priority: urgency.priority,
+        budget: Some(budget),
+        ..Terms::default()
+    })
+}
+
+/// What the same request may do under each strategy.
+pub fn terms_of_each(
+    request: &OrchestrateRequest,
+    definition: &TemplateDefinition,
+    policy: &Policy,
+    config: &Config,
+) -> Result<Vec<(OptimizeFor, Terms)>, ApiError> {
+    // The input has no part in it, and may be large.
+    let mut request = OrchestrateRequest { input: None, ..request.clone() };
+    let under = |strategy: OptimizeFor| {
+        request.optimize_for = Some(strategy);
+        Ok((strategy, terms(&request, definition, policy, config)?))
+    };
+    use OptimizeFor::{Balanced, Cost, Quality, Speed};
+    [Speed, Cost, Quality, Balanced].into_iter().map(under).collect()
+}
+
+/// The rows of a request's three labels.
+type PolicyRows<'a> = (&'a Strategy, &'a QualityLevel, &'a UrgencyLevel);
+
+fn rows<'a>(request: &OrchestrateRequest, policy: &'a Policy) -> Result<PolicyRows<'a>, ApiError> {
     let strategy = request.optimize_for.unwrap_or_default().as_str();
     let quality = request.quality_level.unwrap_or_default().as_str();
     let urgency = request.urgency.unwrap_or_default().as_str();
@@ -140,19 +187,19 @@ fn rows<'a>(
     ))
 }
 
-/// What the request says, else the smaller of what urgency and strategy say; never more than the
-/// template and the environment allow.
+/// What the request says, else the smaller of what urgency and strategy say, the latter stretched
+/// by the quality level; never more than the template and the environment allow.
 fn deadline(
     request: &OrchestrateRequest,
     definition: &TemplateDefinition,
-    strategy: &Strategy,
-    urgency: &UrgencyLevel,
+    (strategy, quality, urgency): PolicyRows<'_>,
     config: &Config,
 ) -> Millis {
     let wanted = match request.deadline_minutes {
         Some(minutes) => Millis::new((minutes * 60_000.0).ceil() as u64),
         None => {
-            let by_strategy = Millis::new(strategy.deadline_ms);
+            let stretched = (strategy.deadline_ms as f64 * quality.deadline_factor).ceil();
+            let by_strategy = Millis::new(stretched as u64);
             urgency.deadline_ms.map_or(by_strategy, |ms| Millis::new(ms).min(by_strategy))
         }
     };
@@ -203,4 +250,4 @@ fn before(at: Timestamp, length: Millis) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

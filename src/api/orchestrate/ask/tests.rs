@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::execution::Choice;
 use engine::plan::Plan;
 
 use super::*;
@@ -27,69 +28,72 @@ fn input_schema_hash(definition: &TemplateDefinition) -> String {
     definition.input_schema.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
-fn policy() -> Policy {
-    let strategy =
-        |name: &str, label: &str, parallel: u32, cached: bool, deadline_ms: u64| Strategy {
-            name: name.to_owned(),
-            label: label.to_owned(),
-            max_parallel_steps: parallel,
-            skip_optional_steps: name == "speed",
-            use_cache: cached,
-            max_retries: (name == "speed").then_some(1),
-            deadline_ms,
-            description: String::new(),
-        };
+/// The policy as it is shipped, with fewer quality levels.
+pub(in crate::api::orchestrate) fn policy() -> Policy {
+    let strategy = |name: &str, label: &str, choice, parallel, deadline_s: u64| Strategy {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        worker_choice: choice,
+        max_parallel_steps: parallel,
+        skip_optional_steps: matches!(name, "speed" | "cost"),
+        use_cache: name != "quality",
+        use_step_cache: name != "quality",
+        max_retries: matches!(name, "speed" | "cost").then_some(1),
+        deadline_ms: deadline_s * 1000,
+        description: String::new(),
+    };
+    let level = |name: &str, depth, factor| QualityLevel {
+        name: name.to_owned(),
+        source_discovery_depth: depth,
+        max_articles: 100,
+        min_quality: 0.3,
+        skip_optional_steps: name == "basic",
+        max_retries: (name == "basic").then_some(1),
+        deadline_factor: factor,
+        description: String::new(),
+    };
+    let urgency = |name: &str, deadline_s: Option<u64>, priority| UrgencyLevel {
+        name: name.to_owned(),
+        deadline_ms: deadline_s.map(|seconds| seconds * 1000),
+        priority,
+        use_emergency_budget: name == "critical",
+        description: String::new(),
+    };
     Policy {
         strategies: vec![
-            strategy("speed", "speed_optimized", 16, true, 90_000),
-            strategy("quality", "quality_optimized", 8, false, 300_000),
-            strategy("balanced", "balanced", 8, true, 150_000),
+            strategy("speed", "speed_optimized", Choice::Fastest, 16, 90),
+            strategy("cost", "cost_optimized", Choice::Cheapest, 2, 180),
+            strategy("quality", "quality_optimized", Choice::Best, 8, 300),
+            strategy("balanced", "balanced", Choice::Declared, 8, 150),
         ],
-        quality_levels: vec![QualityLevel {
-            name: "standard".to_owned(),
-            source_discovery_depth: 3,
-            max_articles: 100,
-            min_quality: 0.3,
-            description: String::new(),
-        }],
+        quality_levels: vec![
+            level("basic", 2, 0.5),
+            level("standard", 3, 1.0),
+            level("enterprise", 5, 1.5),
+        ],
         urgency_levels: vec![
-            UrgencyLevel {
-                name: "critical".to_owned(),
-                deadline_ms: Some(30_000),
-                priority: 3,
-                description: String::new(),
-            },
-            UrgencyLevel {
-                name: "low".to_owned(),
-                deadline_ms: None,
-                priority: 0,
-                description: String::new(),
-            },
-            UrgencyLevel {
-                name: "medium".to_owned(),
-                deadline_ms: Some(60_000),
-                priority: 1,
-                description: String::new(),
-            },
+            urgency("critical", Some(30), 3),
+            urgency("low", None, 0),
+            urgency("medium", Some(60), 1),
         ],
     }
 }
 
-fn config() -> Config {
+pub(in crate::api::orchestrate) fn config() -> Config {
     Config::read(|name| (name == "MAX_PIPELINE_TIME_SECONDS").then(|| "120".to_owned()))
 }
 
 fn asked(body: Value) -> Asked {
     let published = published(Value::Null);
     let document = parse(body.to_string().as_bytes()).unwrap();
-    let request = examine(document, &published).unwrap();
+    let request = examine(document, &published, Purpose::Start).unwrap();
     let at = Timestamp::from_millis(1_763_719_200_000);
     settle(request, &published.definition, &policy(), &config(), at).unwrap()
 }
 
 fn refused(body: Value, schema: Value) -> (&'static str, Vec<(String, String)>) {
     let document = parse(body.to_string().as_bytes()).unwrap();
-    let error = examine(document, &published(schema)).unwrap_err();
+    let error = examine(document, &published(schema), Purpose::Start).unwrap_err();
     let code = error.code().as_str();
     let reply = error.reply("r", String::new());
     (code, reply.violations.into_iter().map(|v| (v.pointer, v.code)).collect())
@@ -127,7 +131,7 @@ fn what_the_request_says_goes_before_the_rows() {
         "time_range": "24h", "output_format": "markdown", "input": { "n": 1 },
     }));
     assert_eq!(asked.terms.parallelism, 1);
-    assert_eq!(asked.budget.as_micros(), 70_000);
+    assert_eq!(asked.terms.budget, MicroUsd::from_usd(0.07));
     assert!(asked.asynchronous);
     assert!(!asked.use_cache, "quality goes past the cache");
     assert_eq!(asked.document["max_articles"], 7);
@@ -148,7 +152,7 @@ fn no_deadline_is_longer_than_the_environment_allows() {
 
 #[test]
 fn a_critical_request_has_the_emergency_budget_unless_it_names_one() {
-    let budget = |body: Value| asked(body).budget.as_usd();
+    let budget = |body: Value| asked(body).terms.budget.unwrap().as_usd();
     assert_eq!(budget(json!({ "topic": "x", "urgency": "critical" })), 2.0);
     let named = json!({ "topic": "x", "urgency": "critical", "budget_limit": 0.25 });
     assert_eq!(budget(named), 0.25);
@@ -197,7 +201,7 @@ fn input_is_checked_against_the_schema_of_the_template() {
 fn a_template_can_free_its_requests_from_a_topic() {
     let published = published(json!({ "type": "object", "x-topic-required": false }));
     let document = parse(b"{}").unwrap();
-    let request = examine(document, &published).unwrap();
+    let request = examine(document, &published, Purpose::Start).unwrap();
     let at = Timestamp::from_millis(0);
     let asked = settle(request, &published.definition, &policy(), &config(), at).unwrap();
     assert_eq!(asked.document["topic"], Value::Null);
@@ -207,8 +211,62 @@ fn a_template_can_free_its_requests_from_a_topic() {
 fn a_missing_policy_row_is_no_fault_of_the_client() {
     let published = published(Value::Null);
     let document = parse(br#"{"topic":"x","quality_level":"premium"}"#).unwrap();
-    let request = examine(document, &published).unwrap();
+    let request = examine(document, &published, Purpose::Start).unwrap();
     let at = Timestamp::from_millis(0);
     let error = settle(request, &published.definition, &policy(), &config(), at).unwrap_err();
     assert_eq!(error.code().as_str(), "database.policy_missing");
+}
+
+#[test]
+fn each_strategy_gives_terms_of_its_own() {
+    let terms = |strategy: &str| {
+        let body = json!({ "topic": "x", "urgency": "low", "optimize_for": strategy });
+        let Asked { terms, use_cache, .. } = asked(body);
+        let Terms { choice, parallelism, skip_optional, retries_max, memo, .. } = terms;
+        (choice, parallelism, skip_optional, retries_max, memo, use_cache)
+    };
+    assert_eq!(terms("speed"), (Choice::Fastest, 16, true, Some(1), true, true));
+    assert_eq!(terms("cost"), (Choice::Cheapest, 2, true, Some(1), true, true));
+    assert_eq!(terms("quality"), (Choice::Best, 8, false, None, false, false));
+    assert_eq!(terms("balanced"), (Choice::Declared, 8, false, None, true, true));
+}
+
+#[test]
+fn quality_levels_and_urgencies_change_terms_too() {
+    let terms = |quality: &str, urgency: &str| {
+        let request = serde_json::from_value(json!({
+            "topic": "x", "quality_level": quality, "urgency": urgency, "optimize_for": "balanced",
+        }));
+        let longest = |name: &str| (name == "MAX_PIPELINE_TIME_SECONDS").then(|| "900".to_owned());
+        let config = Config::read(longest);
+        super::terms(&request.unwrap(), &TemplateDefinition::default(), &policy(), &config).unwrap()
+    };
+    let basic = terms("basic", "low");
+    assert!(basic.skip_optional && basic.retries_max == Some(1), "{basic:?}");
+    let deadlines = ["basic", "standard", "enterprise"].map(|q| terms(q, "low").deadline.get());
+    assert_eq!(deadlines, [75_000, 150_000, 225_000]);
+    let critical = terms("enterprise", "critical");
+    assert_eq!((critical.deadline, critical.priority), (Millis::from_secs(30), 3));
+    assert_eq!(critical.budget, MicroUsd::from_usd(2.0));
+}
+
+#[test]
+fn whoever_wants_everything_computed_anew_gets_no_step_from_a_cache() {
+    let asked = asked(json!({ "topic": "x", "use_cache": false }));
+    assert!(!asked.terms.memo && !asked.use_cache);
+}
+
+#[test]
+fn a_plan_needs_neither_topic_nor_input_and_checks_what_it_is_given() {
+    let published = published(json!({ "required": ["url"] }));
+    let look = |body: Value| {
+        let document = parse(body.to_string().as_bytes()).unwrap();
+        examine(document, &published, Purpose::Plan)
+            .map_err(|error| error.reply("r", String::new()).violations.remove(0).pointer)
+    };
+    assert!(look(json!({})).is_ok());
+    assert!(look(json!({ "pipeline_template": "t" })).is_ok());
+    assert_eq!(look(json!({ "pipeline_template": "u" })), Err("/pipeline_template".to_owned()));
+    assert_eq!(look(json!({ "input": {} })), Err("/input/url".to_owned()));
+    assert_eq!(look(json!({ "topic": " " })), Err("/topic".to_owned()));
 }

@@ -32,6 +32,8 @@ pub struct Config {
     pub budget_emergency: MicroUsd,
     /// Executions of one account that may be driven at the same time.
     pub concurrent_executions_max: u32,
+    /// How long a start waits in the line when as many are driven; zero refuses it at once.
+    pub admission_queue: Millis,
     /// The longest an execution may be active.
     pub execution_max: Millis,
     /// The longest an attempt may take, and its limit where nobody names one.
@@ -124,6 +126,9 @@ impl Config {
             driver_background: seconds("DRIVER_BACKGROUND_SECONDS", 25, 25),
             driver_queue: seconds("DRIVER_QUEUE_SECONDS", 840, 840),
             lease: seconds("LEASE_SECONDS", 30, 300),
+            admission_queue: Millis::from_secs(
+                read.whole("ADMISSION_QUEUE_SECONDS", 0..=60).unwrap_or(10),
+            ),
             log_level: read.choice("LOG_LEVEL", Level::parse).unwrap_or(base.log_level),
             journal_shards: read
                 .whole("JOURNAL_SHARDS", 1..=engine::ids::SHARDS_MAX)
@@ -362,6 +367,7 @@ mod tests {
                 assert_eq!(deployed.budget_default, bare.budget_default, "{word}");
                 assert_eq!(deployed.budget_emergency, bare.budget_emergency, "{word}");
                 assert_eq!(deployed.execution_max, bare.execution_max, "{word}");
+                assert_eq!(deployed.admission_queue, bare.admission_queue, "{word}");
                 assert_eq!(deployed.attempt_timeout, bare.attempt_timeout, "{word}");
                 assert_eq!(deployed.journal_shards, bare.journal_shards, "{word}");
                 assert_eq!(deployed.result_cache_ttl_s, bare.result_cache_ttl_s, "{word}");

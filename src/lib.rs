@@ -1,6 +1,7 @@
 //! The shell: what the platform calls. Event handlers and Durable Object exports only; everything
 //! else stands in the modules.
 
+pub mod accounts;
 mod api;
 mod auth;
 mod bindings;
@@ -14,7 +15,7 @@ mod effects;
 mod error;
 mod extract;
 mod fetches;
-mod governor;
+pub mod governor;
 mod health;
 mod journal;
 mod log;

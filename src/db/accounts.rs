@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::row::flag;
 use super::{Database, DbError, statements};
 
 statements! { "accounts":
@@ -9,6 +10,11 @@ statements! { "accounts":
     BY_ID = "SELECT id, name, status, daily_budget_micro_usd, monthly_budget_micro_usd,
         max_concurrent_executions
       FROM accounts WHERE id = ?1";
+
+    /// Which of the accounts in the JSON array ?1 have budgets, and when each was last changed.
+    CHANGED = "SELECT id, updated_at,
+        daily_budget_micro_usd IS NOT NULL OR monthly_budget_micro_usd IS NOT NULL AS limited
+      FROM accounts WHERE id IN (SELECT value FROM json_each(?1))";
 }
 
 /// An account. A limit that is `None` is the environment's.
@@ -31,4 +37,22 @@ pub struct Account {
 /// The account `id`.
 pub async fn by_id(db: &impl Database, id: &str) -> Result<Option<Account>, DbError> {
     db.query(BY_ID.with(id)).await?.first()
+}
+
+/// Whether an account has budgets, and since when nothing of it was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Changed {
+    /// The key.
+    pub id: String,
+    /// Whether it has a daily or a monthly budget.
+    #[serde(deserialize_with = "flag")]
+    pub limited: bool,
+    /// When its row was last changed, ISO 8601 UTC.
+    pub updated_at: String,
+}
+
+/// Those of these accounts that exist.
+pub async fn changed(db: &impl Database, ids: &[&str]) -> Result<Vec<Changed>, DbError> {
+    let ids = serde_json::json!(ids).to_string();
+    db.query(CHANGED.with(ids)).await?.decode()
 }

@@ -71,7 +71,7 @@ pub(super) async fn drive(site: &Site, driver: Driver) -> (Ending, State) {
 
 /// Gives the place of an execution back. A place that is not given back runs out.
 pub(super) async fn leave(site: &Site, account: &str, id: &ExecutionId) {
-    if let Err(error) = governor::leave(&site.bindings, account, id).await {
+    if let Err(error) = governor::leave(&site.bindings, account, id, Vec::new()).await {
         log::write(
             Level::Warn,
             json!({
@@ -127,7 +127,7 @@ impl Round<'_> {
             self.flights.push(
                 async move {
                     // A place that is not kept runs out: the execution goes on without it.
-                    governor::keep(&site.bindings, account, id).await.ok();
+                    governor::keep(&site.bindings, account, id, Vec::new()).await.ok();
                     None
                 }
                 .boxed_local(),

@@ -1,6 +1,7 @@
 //! Drivers: perform what [`engine::driver`] decides, each within the lifetime that its entry point
 //! gives. A driver holds nothing that is not in the journal: it may die at any await.
 
+mod admit;
 mod drive;
 mod post;
 mod read;
@@ -17,6 +18,7 @@ use crate::bindings::Bindings;
 use crate::config::Config;
 use crate::journal::client::{self, JournalError};
 use crate::log::{self, Level};
+pub use admit::raise;
 pub use post::{Post, Posted, post, wait_until_met};
 pub use read::{ReadError, Standing, find, records};
 pub use resume::consume;

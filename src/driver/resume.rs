@@ -53,7 +53,7 @@ pub async fn resume(site: &Site, id: &ExecutionId, lifetime: Millis) -> Option<E
         Ok(Some(driver)) => {
             let account = driver.state().started.account.clone();
             // Whoever goes on is never refused; without an answer it goes on without a place.
-            governor::keep(&site.bindings, &account, id).await.ok();
+            governor::keep(&site.bindings, &account, id, Vec::new()).await.ok();
             let (ending, state) = drive(site, driver).await;
             leave(site, &account, id).await;
             if let Some(kept) = cache::keepable(&site.config, &state) {

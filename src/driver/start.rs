@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::admission::Reply as Admission;
+use engine::admission::Exhausted;
 use engine::driver::{Driver, Ending};
 use engine::execution::{self, Context as Deciding, FORMAT, Payload, Started, State, Terms};
 use engine::ids::ExecutionId;
@@ -20,8 +20,11 @@ use sha2::Sha256;
 use worker::{Context, Delay};
 
 use super::Site;
+use super::admit::{Admitted, admit, withdraw};
 use super::drive::{drive, encode, leave};
 use super::read::{ReadError, outcome_of, wait_for_end};
+use crate::bindings::Missing;
+use crate::db::DbError;
 use crate::journal::client::{self, JournalError};
 use crate::{cache, clock, governor};
 
@@ -48,6 +51,8 @@ pub struct Start {
     pub key: Option<Key>,
     /// How long the caller waits for the end; zero for an asynchronous start.
     pub window: Millis,
+    /// The execution that this one does again.
+    pub restarted_from: Option<ExecutionId>,
 }
 
 /// An idempotency key as the client sent it.
@@ -81,6 +86,20 @@ pub enum StartError {
     /// The Governor gave no answer.
     #[error(transparent)]
     Governor(#[from] governor::Unreachable),
+    /// The database did not say what the account may do.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The database is not bound.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// A budget of the account leaves no room.
+    #[error("the {} budget of the account is exhausted", exhausted.period.as_str())]
+    Exhausted {
+        /// Which, and why.
+        exhausted: Box<Exhausted>,
+        /// How long it takes until it is whole again.
+        renews_in: Millis,
+    },
     /// The journal gave no answer.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -99,16 +118,21 @@ pub enum StartError {
 pub async fn start(site: &Site, context: &Context, start: Start) -> Result<Begun, StartError> {
     let until = clock::now().plus(start.window);
     let (id, idempotency) = identify(site, &start);
-    let limit = site.config.concurrent_executions_max;
-    match governor::admit(&site.bindings, &start.account, &id, limit).await? {
-        Admission::Refused { retry_after, taken } => {
+    match admit(site, &start, &id).await? {
+        Admitted::Granted => {}
+        Admitted::Refused { retry_after, taken } => {
             return Ok(Begun::Refused { retry_after, taken });
         }
-        Admission::Granted | Admission::Left => {}
     }
-    let begun = begin(site, &start, &id, idempotency).await;
-    if !matches!(begun, Ok(Begin::New(_))) {
-        leave(site, &start.account, &id).await;
+    let begun = begin(site, &start, (&id, until), idempotency).await;
+    match &begun {
+        Ok(Begin::New(_)) => {}
+        Ok(Begin::Existing(other)) if *other == id => {}
+        Ok(Begin::Existing(_) | Begin::KeyConflict) => {
+            withdraw(site, &start.account, &id, true).await;
+        }
+        // It may have begun: then whoever goes on with it takes its place back.
+        Err(_) => withdraw(site, &start.account, &id, false).await,
     }
     let existing = match begun? {
         Begin::New(driver) => return follow(site, context, *driver, until).await,
@@ -172,17 +196,19 @@ fn started(start: &Start, id: ExecutionId) -> Started {
         terms: start.terms.clone(),
         traceparent: start.traceparent.clone(),
         parent: None,
-        restarted_from: None,
+        restarted_from: start.restarted_from.clone(),
     }
 }
 
 async fn begin(
     site: &Site,
     start: &Start,
-    id: &ExecutionId,
+    (id, until): (&ExecutionId, Timestamp),
     idempotency: Option<Idempotency>,
 ) -> Result<Begin, StartError> {
-    let limits = site.limits(start.window.plus(site.config.driver_background));
+    // The caller may have waited in the line: what is left of the window counts.
+    let window = until.since(clock::now());
+    let limits = site.limits(window.plus(site.config.driver_background));
     let started = started(start, id.clone());
     let at = started.at;
     let deciding = Deciding {

@@ -1,5 +1,9 @@
-//! What a journal says of an execution, written to D1 where queries find it.
+//! What a journal says of an execution, written to D1 where queries find it, and its cost, settled
+//! with the Governor of its account. An execution is done with only when both are.
 
+use std::collections::BTreeMap;
+
+use engine::admission::Settlement;
 use engine::execution::{Payload, State, StepState, StepStatus};
 use engine::plan::{Kind, Step as PlannedStep};
 use engine::shard::Projected;
@@ -7,11 +11,13 @@ use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
 use super::replay::{self, ReplayError};
+use crate::accounts::may_have_reserved;
 use crate::bindings::{Bindings, Missing};
 use crate::clock;
 use crate::db::executions::{Execution, Step};
-use crate::db::{self, D1, DbError, DbErrorKind, iso};
+use crate::db::{self, D1, Database, DbError, DbErrorKind, iso};
 use crate::effects::call;
+use crate::governor::{self, Unreachable};
 use crate::log::{self, Level};
 
 /// Why a projection was not made. It is made again later.
@@ -26,6 +32,9 @@ pub enum ProjectionError {
     /// The journal could not be read.
     #[error("the journal's storage: {0}")]
     Storage(String),
+    /// The Governor did not take what an execution has spent.
+    #[error(transparent)]
+    Governor(#[from] Unreachable),
 }
 
 /// Projects executions; `read` gives the records of one.
@@ -36,11 +45,15 @@ pub async fn project(
 ) -> Result<(), ProjectionError> {
     let now = clock::now();
     let mut rows = Vec::with_capacity(due.len());
+    let mut owed = Owed::default();
     for projected in due {
         let records = read(projected);
         let records = records.map_err(|error| ProjectionError::Storage(error.to_string()))?;
         match state(&records) {
-            Ok(state) => rows.push(rows_of(&state, records.len() as u64, now)),
+            Ok(state) => {
+                rows.push(rows_of(&state, records.len() as u64, now));
+                owed.add(&state);
+            }
             // Trying again would not help, and must not hold the others back.
             Err(error) => log::write(
                 Level::Error,
@@ -54,16 +67,52 @@ pub async fn project(
     }
     let database = D1::new(bindings.database()?);
     match db::projection::project(&database, &rows).await {
-        Ok(()) => Ok(()),
-        Err(error) if error.is_outage() || error.kind() == DbErrorKind::Schema => Err(error.into()),
-        // The rest was written. What the database will never take must not be asked for ever.
-        Err(error) => {
-            log::write(
-                Level::Error,
-                json!({ "event": "journal.projection_refused", "error": error.detail() }),
-            );
-            Ok(())
+        Ok(()) => {}
+        Err(error) if error.is_outage() || error.kind() == DbErrorKind::Schema => {
+            return Err(error.into());
         }
+        // The rest was written. What the database will never take must not be asked for ever.
+        Err(error) => log::write(
+            Level::Error,
+            json!({ "event": "journal.projection_refused", "error": error.detail() }),
+        ),
+    }
+    owed.settle(bindings, &database).await
+}
+
+/// What executions that have ended owe to the budgets of their accounts.
+#[derive(Default)]
+struct Owed(BTreeMap<String, Vec<(Timestamp, Settlement)>>);
+
+impl Owed {
+    /// A sub-execution spends what its parent reserved; one that goes on is settled at its end.
+    fn add(&mut self, state: &State) {
+        let started = &state.started;
+        if !state.status.is_final() || started.parent.is_some() {
+            return;
+        }
+        let (id, spent_total) = (started.id.clone(), state.spent);
+        let settlement = Settlement { id, spent_total, ended: true };
+        let account = self.0.entry(started.account.clone()).or_default();
+        account.push((started.at, settlement));
+    }
+
+    /// One call for each account that may have reserved anything.
+    async fn settle(self, bindings: &Bindings, db: &impl Database) -> Result<(), ProjectionError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        let known = db::accounts::changed(db, &names).await?;
+        for (account, settlements) in self.0 {
+            let row = known.iter().find(|row| row.id == account);
+            let reserved = settlements.into_iter().filter(|(at, _)| may_have_reserved(row, *at));
+            let settlements: Vec<Settlement> = reserved.map(|(_, settlement)| settlement).collect();
+            if !settlements.is_empty() {
+                governor::settle(bindings, &account, settlements).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -160,7 +209,8 @@ fn step_of(planned: &PlannedStep, step: &StepState, now: Timestamp) -> Step {
     }
 }
 
-fn kind_text(kind: &Kind) -> &'static str {
+/// The word for a kind of step.
+pub fn kind_text(kind: &Kind) -> &'static str {
     match kind {
         Kind::Worker(_) => "worker",
         Kind::Transform => "transform",

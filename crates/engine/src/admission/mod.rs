@@ -1,194 +1,153 @@
-//! Admission: how many executions of an account are driven at the same time.
+//! Admission: what the executions of one account may do together: how many are driven at the same
+//! time ([`Places`]), what they may spend ([`Ledger`]), and which calls of which workers may begin
+//! ([`Gates`]).
 //!
-//! A place is a lease. It is asked for before an execution starts, renewed by its driver, given
-//! back at the end or while the execution waits, and taken back unrefused by the driver that goes
-//! on. Places live in memory: after a restart of the Governor the drivers' renewals fill them in
-//! again, so for one renewal interval more executions may be admitted than the limit says. What
-//! must never be exceeded, money, is not kept here.
+//! Money is kept in a [`Store`] and survives everything. Places and gates live in memory: a restart
+//! of the Governor forgets them, and each says how far that may exceed its limit. It must not know
+//! what an execution is made of.
 
+mod breaker;
+mod calendar;
+mod gates;
+mod ledger;
+mod line;
+pub mod memory;
+mod places;
 pub mod protocol;
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+#[cfg(test)]
+mod tests;
 
 use crate::ids::ExecutionId;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
+pub use gates::{Asker, COOLDOWN_MAX, Gates, PERMIT_MAX, PERMIT_MIN, RATE_WINDOW};
+pub use ledger::{Ledger, Row, SETTLED_KEPT, Store, Totals, UNSURE_MAX};
+pub use line::{LINE_MAX, SILENCE_MAX};
+pub use places::{PLACE_LEASE, Places};
+pub use protocol::{Exhausted, Funds, HeldBy, Period, Reply, Report, Request, Settlement};
 
-/// How long a place lasts without a renewal.
-pub const PLACE_LEASE: Millis = Millis::from_secs(30);
-/// The bounds of what a refused caller is told to wait.
-const RETRY_AFTER_MIN: Millis = Millis::from_secs(1);
-const RETRY_AFTER_MAX: Millis = Millis::from_secs(30);
-
-/// What is asked of the Governor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
-pub enum Request {
-    /// A place for an execution that is about to start.
-    Admit {
-        /// The execution.
-        id: ExecutionId,
-        /// The most places of the account.
-        limit: u32,
-    },
-    /// The place of an execution that goes on: kept, or taken back.
-    Keep {
-        /// The execution.
-        id: ExecutionId,
-    },
-    /// The place is free.
-    Leave {
-        /// The execution.
-        id: ExecutionId,
-    },
+/// What one account's Governor decides.
+#[derive(Debug)]
+pub struct Admission<S> {
+    places: Places,
+    gates: Gates,
+    ledger: Ledger<S>,
 }
 
-/// What the Governor answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "snake_case")]
-pub enum Reply {
-    /// The place is the execution's.
-    Granted,
-    /// All places are taken.
-    Refused {
-        /// When it is worth asking again.
-        retry_after: Millis,
-        /// How many places are taken.
-        taken: u32,
-    },
-    /// The place is free.
-    Left,
-}
+impl<S: Store> Admission<S> {
+    /// The account whose money `store` holds.
+    pub fn load(store: S) -> Result<Self, S::Error> {
+        let ledger = Ledger::load(store)?;
+        Ok(Self { places: Places::default(), gates: Gates::default(), ledger })
+    }
 
-/// The places of one account.
-#[derive(Clone, Debug, Default)]
-pub struct Admission {
-    places: BTreeMap<ExecutionId, Place>,
-    /// How long places are held, as a moving average.
-    held: Option<Millis>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    since: Timestamp,
-    until: Timestamp,
-}
-
-impl Admission {
-    /// Answers a request.
-    pub fn handle(&mut self, now: Timestamp, request: Request) -> Reply {
+    /// Answers a request. After an error the account must be loaded anew.
+    pub fn handle(&mut self, now: Timestamp, request: Request) -> Result<Reply, S::Error> {
         match request {
-            Request::Admit { id, limit } => self.admit(now, id, limit),
-            Request::Keep { id } => {
-                self.grant(now, id);
-                Reply::Granted
+            Request::Admit { id, limit, priority, waits, funds } => {
+                let line = Standing { limit, priority, waits };
+                return self.admit(now, &id, line, funds.as_ref());
             }
-            Request::Leave { id } => {
-                self.leave(now, &id);
-                Reply::Left
+            Request::Keep { id, reports } => {
+                self.gates.note(now, &id, &reports);
+                self.ledger.heard_of(now, &id)?;
+                self.places.grant(now, id);
+                return Ok(self.granted(now));
+            }
+            Request::Leave { id, reports } => {
+                self.gates.note(now, &id, &reports);
+                self.ledger.heard_of(now, &id)?;
+                self.places.leave(now, &id);
+                return Ok(Reply::Left);
+            }
+            Request::Pass { id, path, worker, gate, priority, until } => {
+                let asker = Asker { id, path };
+                return Ok(match self.gates.pass(now, &asker, &worker, &gate, priority, until) {
+                    gates::Asked::Passed(until) => Reply::Passed { until },
+                    gates::Asked::Held(reason, ask_again) => Reply::Held { reason, ask_again },
+                });
+            }
+            Request::Return { id, path, worker, reports } => {
+                self.gates.note(now, &id, &reports);
+                self.gates.give_back(now, &Asker { id, path }, &worker);
+            }
+            Request::Report { id, reports } => self.gates.note(now, &id, &reports),
+            Request::Settle { settlements } => {
+                self.ledger.settle(now, &settlements)?;
+                return Ok(Reply::Settled);
+            }
+            Request::Raise { id, funds } => {
+                return Ok(match self.ledger.reserve(now, &id, &funds)? {
+                    Ok(()) => self.granted(now),
+                    Err(exhausted) => Reply::Exhausted(exhausted),
+                });
             }
         }
+        Ok(Reply::Noted { gates: self.gates.not_open(now) })
     }
 
     /// How many places are taken.
     pub fn taken(&self) -> usize {
-        self.places.len()
+        self.places.taken()
     }
 
-    fn admit(&mut self, now: Timestamp, id: ExecutionId, limit: u32) -> Reply {
-        if self.places.len() >= limit as usize {
-            self.places.retain(|_, place| place.until > now);
+    /// What was spent and is reserved.
+    pub fn totals(&self) -> Totals {
+        self.ledger.totals()
+    }
+
+    /// Where the money is kept.
+    pub fn store(&self) -> &S {
+        self.ledger.store()
+    }
+
+    /// Gives the store back.
+    pub fn into_store(self) -> S {
+        self.ledger.into_store()
+    }
+
+    /// Money is looked at first, so that nobody waits for a place in vain, and reserved last, so
+    /// that one that waits holds none.
+    fn admit(
+        &mut self,
+        now: Timestamp,
+        id: &ExecutionId,
+        line: Standing,
+        funds: Option<&Funds>,
+    ) -> Result<Reply, S::Error> {
+        if let Some(funds) = funds
+            && let Err(exhausted) = self.ledger.fits(now, id, funds)?
+        {
+            self.places.leave_line(id);
+            return Ok(Reply::Exhausted(exhausted));
         }
-        let taken = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        if taken >= limit && !self.places.contains_key(&id) {
-            return Reply::Refused { retry_after: self.retry_after(limit), taken };
+        let Standing { limit, priority, waits } = line;
+        match self.places.admit(now, id, limit, priority, waits) {
+            places::Asked::Granted => {}
+            places::Asked::Waits { position, ask_again } => {
+                return Ok(Reply::Waits { position, ask_again });
+            }
+            places::Asked::Refused { retry_after, taken } => {
+                return Ok(Reply::Refused { retry_after, taken });
+            }
         }
-        self.grant(now, id);
-        Reply::Granted
-    }
-
-    fn grant(&mut self, now: Timestamp, id: ExecutionId) {
-        let until = now.plus(PLACE_LEASE);
-        let place = self.places.entry(id).or_insert(Place { since: now, until });
-        place.until = until;
-    }
-
-    fn leave(&mut self, now: Timestamp, id: &ExecutionId) {
-        if let Some(place) = self.places.remove(id) {
-            let held = now.since(place.since);
-            let mean =
-                self.held.map_or(held, |mean| Millis::new((mean.get() * 7 + held.get()) / 8));
-            self.held = Some(mean);
+        if let Some(funds) = funds
+            && let Err(exhausted) = self.ledger.reserve(now, id, funds)?
+        {
+            self.places.leave(now, id);
+            return Ok(Reply::Exhausted(exhausted));
         }
+        Ok(self.granted(now))
     }
 
-    /// With n places held for t each, one becomes free every t/n.
-    fn retry_after(&self, limit: u32) -> Millis {
-        let held = self.held.map_or(0, Millis::get);
-        let next = Millis::new(held / u64::from(limit.max(1)));
-        next.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
+    fn granted(&self, now: Timestamp) -> Reply {
+        Reply::Granted { gates: self.gates.not_open(now) }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::ShardId;
-
-    fn id(n: u128) -> ExecutionId {
-        ExecutionId::new(at(0), ShardId(0), n)
-    }
-
-    fn at(ms: i64) -> Timestamp {
-        Timestamp::from_millis(ms)
-    }
-
-    fn admit(places: &mut Admission, ms: i64, n: u128) -> Reply {
-        places.handle(at(ms), Request::Admit { id: id(n), limit: 2 })
-    }
-
-    #[test]
-    fn no_more_than_the_limit_are_admitted_until_one_leaves() {
-        let mut places = Admission::default();
-        assert_eq!(admit(&mut places, 0, 1), Reply::Granted);
-        assert_eq!(admit(&mut places, 0, 2), Reply::Granted);
-        let retry_after = Millis::from_secs(1);
-        assert_eq!(admit(&mut places, 0, 3), Reply::Refused { retry_after, taken: 2 });
-        assert_eq!(admit(&mut places, 0, 2), Reply::Granted, "a repeated request has its place");
-        places.handle(at(5), Request::Leave { id: id(1) });
-        assert_eq!(admit(&mut places, 6, 3), Reply::Granted);
-    }
-
-    #[test]
-    fn a_place_that_nobody_renews_runs_out_and_a_renewed_one_does_not() {
-        let mut places = Admission::default();
-        admit(&mut places, 0, 1);
-        admit(&mut places, 0, 2);
-        places.handle(at(20_000), Request::Keep { id: id(2) });
-        assert_eq!(admit(&mut places, 30_000, 3), Reply::Granted);
-        assert!(matches!(admit(&mut places, 30_001, 4), Reply::Refused { .. }));
-    }
-
-    #[test]
-    fn who_goes_on_is_never_refused() {
-        let mut places = Admission::default();
-        admit(&mut places, 0, 1);
-        admit(&mut places, 0, 2);
-        assert_eq!(places.handle(at(1), Request::Keep { id: id(3) }), Reply::Granted);
-        assert_eq!(places.taken(), 3);
-    }
-
-    #[test]
-    fn a_refused_caller_is_told_how_long_places_are_held() {
-        let mut places = Admission::default();
-        for n in 1..=40 {
-            admit(&mut places, i64::try_from(n).unwrap(), n);
-            places.handle(at(i64::try_from(n).unwrap() + 20_000), Request::Leave { id: id(n) });
-        }
-        admit(&mut places, 0, 100);
-        admit(&mut places, 0, 101);
-        let reply = admit(&mut places, 0, 102);
-        assert_eq!(reply, Reply::Refused { retry_after: Millis::from_secs(10), taken: 2 });
-    }
+/// How an execution stands for a place.
+struct Standing {
+    limit: u32,
+    priority: i64,
+    waits: bool,
 }

@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
-use engine::admission::Reply as Admission;
+use engine::admission::{Funds, Reply as Admission};
 use engine::execution::{Context, start};
 use engine::ids::{ExecutionId, ShardId};
+use engine::money::MicroUsd;
 use engine::shard::{After, Idempotency, Request};
 use engine::time::Millis;
 
+use super::governor::Asking;
 use super::node::{Node, Stage};
 use super::world::{Happening, Lived, World};
 
 /// A client without an answer asks again so long after.
 const ASK_AGAIN_MS: i64 = 3_000;
+/// The longest that a client stands in the line for a place.
+const PATIENCE_MS: i64 = 10_000;
+/// What is reserved where neither a budget nor the plan says what an execution may spend.
+const RESERVE_DEFAULT: MicroUsd = MicroUsd::from_micros(100_000);
 
 /// What one client wants.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ pub struct Job {
     pub decided: bool,
     /// When it is asked for the last time of the client's own accord.
     pub last_ms: i64,
+    /// The id that stands in the line for a place, and how long it does.
+    pub standing: Option<(ExecutionId, i64)>,
 }
 
 impl World {
@@ -40,24 +48,40 @@ impl World {
             last_ms = first_ms + self.rng.between(0, 60_000);
             self.at(last_ms, Happening::Start(number));
         }
-        self.jobs.push(Job { template, key, ids: Vec::new(), decided: false, last_ms });
+        let (ids, decided, standing) = (Vec::new(), false, None);
+        self.jobs.push(Job { template, key, ids, decided, last_ms, standing });
     }
 
     /// A request to start: a place, the first decision, the journal's first record.
     pub fn start(&mut self, number: usize) -> Lived {
         let ahead_ms = self.rng.between(0, self.odds.skew_ms);
         let now = self.clock(ahead_ms);
-        let id = ExecutionId::new(now, ShardId(0), self.rng.wide());
+        let standing = self.jobs[number].standing.take();
+        let (id, until_ms) = standing.unwrap_or_else(|| {
+            let until_ms = self.now_ms + self.rng.between(0, PATIENCE_MS);
+            (ExecutionId::new(now, ShardId(0), self.rng.wide()), until_ms)
+        });
         if self.strikes(self.odds.governor_silent) {
             self.fault("the governor gives no answer");
             return self.ask_again(number, ASK_AGAIN_MS);
         }
-        match self.governor.admit(self.clock(0), &id, self.places_max)? {
+        let asking = self.asking(number, until_ms);
+        match self.governor.admit(self.clock(0), &id, asking)? {
             Admission::Refused { retry_after, .. } => {
                 let ms = i64::try_from(retry_after.get()).unwrap_or(ASK_AGAIN_MS);
                 return self.ask_again(number, ms);
             }
-            Admission::Granted | Admission::Left => {}
+            Admission::Waits { ask_again, .. } => {
+                let ms = i64::try_from(ask_again.get()).unwrap_or(ASK_AGAIN_MS);
+                self.jobs[number].standing = Some((id, until_ms));
+                return self.ask_again(number, ms);
+            }
+            // The client is told that the account has no money left, and gives up.
+            Admission::Exhausted(_) => {
+                self.jobs[number].decided = true;
+                return Ok(());
+            }
+            _ => {}
         }
         self.jobs[number].ids.push(id.clone());
         let template = Arc::clone(&self.templates[self.jobs[number].template]);
@@ -100,6 +124,21 @@ impl World {
         self.tell(|| format!("{number} starts {}", node.exec));
         self.nodes.insert(number, node);
         self.send_start(number)
+    }
+
+    /// What a job asks the Governor for.
+    fn asking(&self, number: usize, until_ms: i64) -> Asking {
+        let template = &self.templates[self.jobs[number].template];
+        let worst = template.plan.estimate(&template.terms).cost.worst;
+        let reserve = [template.terms.budget, worst].into_iter().flatten().min();
+        let reserve = reserve.unwrap_or(RESERVE_DEFAULT);
+        let funds = |daily_max| Funds { reserve, daily_max: Some(daily_max), ..Funds::default() };
+        Asking {
+            limit: self.places_max,
+            priority: i64::try_from(number % 3).unwrap_or(0),
+            waits: self.now_ms < until_ms,
+            funds: self.daily_max.map(funds),
+        }
     }
 
     /// A client without an answer asks again where that is safe: with its key, or before anything

@@ -208,6 +208,7 @@ impl World {
     /// A projection reached the database or did not. A shard that restarted has forgotten it.
     pub fn projection(&mut self, life: u64, done: &[Projected], reached: bool) -> Lived {
         if reached {
+            self.settle(done)?;
             self.checker.projected(done);
         } else {
             self.fault("a projection fails");
@@ -224,6 +225,18 @@ impl World {
             self.fault("a projection is not noted");
         }
         self.keep_alarm();
+        Ok(())
+    }
+
+    /// What executions that have ended spent goes to the Governor before they are done with.
+    fn settle(&mut self, done: &[Projected]) -> Lived {
+        let now = self.clock(0);
+        for projected in done.iter().filter(|projected| projected.ended.is_some()) {
+            let state = self.checker.replay(&projected.id)?;
+            if state.status.is_final() {
+                self.governor.settle(now, &projected.id, state.spent);
+            }
+        }
         Ok(())
     }
 

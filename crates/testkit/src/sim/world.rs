@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use engine::execution::Outcome;
 use engine::ids::{ExecutionId, Fence};
+use engine::money::MicroUsd;
 use engine::shard::{Projected, Shard, Timing};
 use engine::time::{Millis, Timestamp};
 
@@ -93,6 +94,8 @@ pub struct World {
     pub outbox: Outbox,
     pub governor: Governor,
     pub places_max: u32,
+    /// What the account may spend in a day.
+    pub daily_max: Option<MicroUsd>,
     pub workers: Workers,
     pub checker: Checker,
     pub report: Report,
@@ -133,6 +136,7 @@ impl World {
             outbox: Outbox::default(),
             governor: Governor::default(),
             places_max: u32::try_from(rng.between(1, 6)).unwrap_or(1),
+            daily_max: rng.chance(500).then(|| MicroUsd::from_micros(rng.below(2_000_000))),
             workers: Workers::default(),
             checker: Checker::default(),
             report: Report::default(),
@@ -172,6 +176,8 @@ impl World {
         // A call, a change of drivers, and clocks that are apart.
         let step_ms = self.odds.latency_ms + CHANGE_MS_MAX + self.odds.skew_ms;
         let step_ms = (self.report.faults == 0).then_some(step_ms);
+        let now = self.clock(0);
+        let lived = lived.and_then(|()| self.governor.at_the_end(now));
         let lived = lived.and_then(|()| self.checker.at_the_end(&self.workers, step_ms));
         match lived {
             Ok(compared) => {

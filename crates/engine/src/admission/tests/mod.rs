@@ -1,0 +1,55 @@
+//! Stories of one account: who is admitted, what is spent, which calls pass.
+
+mod gates;
+mod money;
+mod wire;
+
+use super::memory::MemoryStore;
+use super::*;
+use crate::ids::ShardId;
+use crate::money::MicroUsd;
+
+/// 2026-11-21T12:00:00Z, a Saturday nine days before the end of its month.
+const NOON_MS: i64 = 1_795_262_400_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// An account, and a clock that stands at so many milliseconds after noon.
+struct Account {
+    admission: Admission<MemoryStore>,
+    ms: i64,
+}
+
+impl Account {
+    fn new() -> Self {
+        let Ok(admission) = Admission::load(MemoryStore::default());
+        Self { admission, ms: 0 }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(NOON_MS + self.ms)
+    }
+
+    fn ask(&mut self, request: Request) -> Reply {
+        let now = self.now();
+        let Ok(reply) = self.admission.handle(now, request);
+        reply
+    }
+
+    /// The Governor restarts: only what is stored is left.
+    fn restarted(self) -> Self {
+        let Ok(admission) = Admission::load(self.admission.into_store());
+        Self { admission, ms: self.ms }
+    }
+}
+
+fn id(n: u128) -> ExecutionId {
+    ExecutionId::new(Timestamp::from_millis(0), ShardId(0), n)
+}
+
+fn micros(amount: u64) -> MicroUsd {
+    MicroUsd::from_micros(amount)
+}
+
+fn granted() -> Reply {
+    Reply::Granted { gates: Vec::new() }
+}

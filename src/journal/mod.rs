@@ -10,11 +10,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
+use engine::ids::ExecutionId;
 use engine::shard::{PROTOCOL, Reply, Request as ShardRequest, Shard, Tasks, decode, encode};
 use engine::time::{Millis, Timestamp};
 use serde_json::json;
-use worker::{DurableObject, Env, QueueContentType, RawMessageBuilder, Request, Response, State};
-use worker::{durable_object, wasm_bindgen};
+use worker::{BatchMessageBuilder, DurableObject, Env, QueueContentType, RawMessageBuilder};
+use worker::{Request, Response, State, durable_object, wasm_bindgen};
 
 use crate::bindings::Bindings;
 use crate::clock;
@@ -24,6 +25,9 @@ use store::{Platform, SqliteStore};
 
 /// An alarm handler that dies is called again; this one comes back by itself after so long.
 const ALARM_AGAIN: Millis = Millis::from_secs(5);
+
+/// The most messages that the platform's queue takes at once.
+const HINTS_TOGETHER_MAX: usize = 100;
 
 /// The version of the protocol whose drivers understand no inbox entry.
 const FIRST_VERSION: u32 = 1;
@@ -167,23 +171,33 @@ impl Inner {
 
 /// Asks for drivers. A message that is lost is sent again while nobody takes the lease.
 async fn hint(bindings: &Bindings, tasks: &Tasks) {
-    for id in &tasks.hints {
-        let message = RawMessageBuilder::new(id.as_str().into())
-            .build_with_content_type(QueueContentType::Text);
-        let sent = match bindings.executions() {
-            Ok(queue) => queue.send_raw(message).await.map_err(|error| error.to_string()),
-            Err(missing) => Err(missing.to_string()),
-        };
-        match sent {
-            Ok(()) => log::write(
-                Level::Debug,
-                json!({
-                    "event": "execution.hinted", "execution.id": id.as_str(),
-                }),
-            ),
+    for ids in tasks.hints.chunks(HINTS_TOGETHER_MAX) {
+        match send(bindings, ids).await {
+            Ok(()) => ids.iter().for_each(|id| {
+                log::write(
+                    Level::Debug,
+                    json!({ "event": "execution.hinted", "execution.id": id.as_str() }),
+                );
+            }),
             Err(error) => failed("journal.hint_failed", &error),
         }
     }
+}
+
+async fn send(bindings: &Bindings, ids: &[ExecutionId]) -> Result<(), String> {
+    let queue = bindings.executions().map_err(|missing| missing.to_string())?;
+    let message = |id: &ExecutionId| {
+        let body = RawMessageBuilder::new(id.as_str().into());
+        body.build_with_content_type(QueueContentType::Text)
+    };
+    let sent = match ids {
+        [id] => queue.send_raw(message(id)).await,
+        ids => {
+            let batch = BatchMessageBuilder::new().messages(ids.iter().map(message));
+            queue.send_raw_batch(batch.build()).await
+        }
+    };
+    sent.map_err(|error| error.to_string())
 }
 
 fn failed(event: &str, error: &str) {

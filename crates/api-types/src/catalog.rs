@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::plan::WorkerChoice;
+
 /// What an installation can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Capabilities {
@@ -182,12 +184,16 @@ pub struct StrategyEntry {
     pub label: String,
     /// What it is for.
     pub description: String,
+    /// Which of several workers that can do the same is asked.
+    pub worker_choice: WorkerChoice,
     /// The most steps in progress at the same time.
     pub max_parallel_steps: u32,
     /// Whether optional steps are left out.
     pub skip_optional_steps: bool,
     /// Whether a stored result of an identical request is used.
     pub use_cache: bool,
+    /// Whether stored answers of single steps are used.
+    pub use_step_cache: bool,
     /// The most retries of a step; null leaves them as the steps have them.
     pub max_retries: Option<u32>,
     /// The longest an execution may be active.
@@ -207,6 +213,12 @@ pub struct QualityLevelEntry {
     pub max_articles: u32,
     /// The least quality of a source.
     pub min_quality: f64,
+    /// Whether optional steps are left out, whatever the strategy says.
+    pub skip_optional_steps: bool,
+    /// The most retries of a step, where the strategy allows no fewer; null for no limit.
+    pub max_retries: Option<u32>,
+    /// What the strategy's deadline is multiplied by.
+    pub deadline_factor: f64,
 }
 
 /// An urgency and what it changes.
@@ -220,6 +232,8 @@ pub struct UrgencyLevelEntry {
     pub deadline_ms: Option<u64>,
     /// Who is admitted first: the higher.
     pub priority: i64,
+    /// Whether a request that names no budget has the environment's emergency budget.
+    pub use_emergency_budget: bool,
 }
 
 /// What this environment allows.
@@ -233,6 +247,8 @@ pub struct Limits {
     pub concurrent_executions_max: u32,
     /// The budget of a request that names none.
     pub default_budget_usd: f64,
+    /// The same for an urgency with `use_emergency_budget`.
+    pub emergency_budget_usd: f64,
     /// How long a synchronous request waits where it does not say how long.
     pub sync_window_ms: u64,
 }

@@ -6,23 +6,36 @@
 #![warn(missing_docs)]
 
 mod catalog;
+mod control;
 mod error;
 mod history;
 mod orchestrate;
 mod pipeline;
+mod plan;
 mod service;
+mod why;
 
 pub use catalog::{
     Capabilities, Limits, QualityLevelEntry, StrategyEntry, TemplateEntry, TemplateReply,
     TemplateStep, TemplatesReply, UrgencyLevelEntry, WorkerEntry, WorkerHealth,
 };
+pub use control::{
+    CompletionError, CompletionRequest, CompletionStatus, RerunRequest, RestartRequest,
+    ResumeRequest, RevisionChoice, VerbReply, VerbRequest, VerbStatus,
+};
 pub use error::{ErrorReply, Violation};
 pub use history::{HistoryEntry, HistoryQuery, HistoryReply, StrategyLabel};
 pub use orchestrate::{OptimizeFor, OrchestrateRequest, OutputFormat, QualityLevel, Urgency};
 pub use pipeline::{
-    CommunicationMethod, ExecutionStatus, Pipeline, PipelineReply, StepResult, StepStatus,
+    CommunicationMethod, ExecutionStatus, OptimizationReport, Pipeline, PipelineReply, StepResult,
+    StepStatus,
+};
+pub use plan::{
+    BudgetVerdict, DeadlineVerdict, PlanReply, PlannedCost, PlannedStep, PlannedStrategy,
+    PlannedTerms, PlannedTime, StepFate, Verdict, WorkerChoice,
 };
 pub use service::{
     Credential, Endpoint, HealthReply, HealthStatus, HelpReply, LivenessReply, RootReply,
     WorkerHealthEntry,
 };
+pub use why::{EventsQuery, ExecutionPhase, WhyDriver, WhyReply, WhyStep};

@@ -18,6 +18,10 @@ use utoipa::ToSchema;
         "template_name": "rss_intelligence_pipeline", "template_revision": 3,
         "strategy": "quality_optimized", "status": "completed",
         "started_at": "2026-11-21T10:00:00.000Z", "completed_at": "2026-11-21T10:00:00.456Z",
+        "optimizations": [{
+            "name": "parallel_processing", "saved_ms": 140,
+            "detail": "Steps were in progress at the same time: topic_research, source_curation"
+        }],
         "worker_results": [{
             "step_order": 1, "step_name": "topic_research", "worker_name": "topic_researcher",
             "status": "succeeded", "success": true, "attempts": 1, "execution_time_ms": 12,
@@ -55,6 +59,10 @@ pub struct PipelineReply {
     /// Where it can be read.
     #[schema(example = "/pipeline/pipe_1795255200000_0k4f0q9c8r1x2v7m3n5b6j8h9g")]
     pub pipeline_url: String,
+    /// The execution that this one does again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub restarted_from: Option<String>,
     /// It and its steps.
     pub pipeline: Pipeline,
 }
@@ -83,8 +91,31 @@ pub struct Pipeline {
     /// Why it did not complete; only with a credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
+    /// What was done to be quicker, cheaper or better, with what it saved.
+    #[serde(default)]
+    pub optimizations: Vec<OptimizationReport>,
     /// Its steps, in order.
     pub worker_results: Vec<StepResult>,
+}
+
+/// Something that was done to be quicker, cheaper or better.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OptimizationReport {
+    /// The word in `optimization_applied`.
+    #[schema(example = "parallel_processing")]
+    pub name: String,
+    /// What happened.
+    #[schema(example = "Steps were in progress at the same time: topic_research, source_curation")]
+    pub detail: String,
+    /// What it saved, by the registry's estimates or what an earlier execution paid; left out where
+    /// nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub saved_cost_usd: Option<f64>,
+    /// The time that it saved; left out where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub saved_ms: Option<u64>,
 }
 
 /// A step as far as it is.

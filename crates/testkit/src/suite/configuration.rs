@@ -86,6 +86,9 @@ async fn strategies(it: &Subject) -> Outcome {
         same(name, row["label"].as_str(), Some(label))?;
         demand!(row["deadline_ms"].as_u64() > Some(0), "{name} has no deadline");
     }
+    let choices = texts(listed, "worker_choice");
+    let known = ["declared", "cheapest", "fastest", "best"];
+    demand!(choices.len() == 4 && choices.iter().all(|it| known.contains(it)), "{choices:?}");
     let quality = listed.iter().find(|row| row["name"] == "quality");
     same("use_cache of quality", quality.map(|row| &row["use_cache"]), Some(&Value::Bool(false)))
 }
@@ -98,6 +101,11 @@ async fn quality_levels(it: &Subject) -> Outcome {
         });
         let whole = values.iter().all(Option::is_some) && values.is_sorted();
         demand!(whole && values[0] < values[3], "{field}: {values:?}");
+    }
+    for row in listed {
+        let name = &row["name"];
+        demand!(row["deadline_factor"].as_f64() > Some(0.0), "{name}: no deadline_factor");
+        demand!(row["skip_optional_steps"].is_boolean(), "{name}: no skip_optional_steps");
     }
     Ok(())
 }

@@ -2,9 +2,10 @@
 
 use api_types::{
     Capabilities, CommunicationMethod, Limits, QualityLevelEntry, StrategyEntry, UrgencyLevelEntry,
-    WorkerEntry, WorkerHealth,
+    WorkerChoice, WorkerEntry, WorkerHealth,
 };
 use axum::Json;
+use engine::execution::Choice;
 use futures::future::try_join3;
 use serde_json::Value;
 
@@ -69,6 +70,9 @@ fn worker(row: Worker) -> WorkerEntry {
         timeout_ms,
         max_retries: _,
         max_concurrency: _,
+        max_per_minute: _,
+        breaker: _,
+        quality_score: _,
         is_active: _,
         health_check_endpoint: _,
         last_health_check: _,
@@ -106,9 +110,11 @@ fn strategy(row: Strategy) -> StrategyEntry {
     let Strategy {
         name,
         label,
+        worker_choice,
         max_parallel_steps,
         skip_optional_steps,
         use_cache,
+        use_step_cache,
         max_retries,
         deadline_ms,
         description,
@@ -117,22 +123,52 @@ fn strategy(row: Strategy) -> StrategyEntry {
         name,
         label,
         description,
+        worker_choice: chosen_by(worker_choice),
         max_parallel_steps,
         skip_optional_steps,
         use_cache,
+        use_step_cache,
         max_retries,
         deadline_ms,
     }
 }
 
 fn quality_level(row: QualityLevel) -> QualityLevelEntry {
-    let QualityLevel { name, source_discovery_depth, max_articles, min_quality, description } = row;
-    QualityLevelEntry { name, description, source_discovery_depth, max_articles, min_quality }
+    let QualityLevel {
+        name,
+        source_discovery_depth,
+        max_articles,
+        min_quality,
+        skip_optional_steps,
+        max_retries,
+        deadline_factor,
+        description,
+    } = row;
+    QualityLevelEntry {
+        name,
+        description,
+        source_discovery_depth,
+        max_articles,
+        min_quality,
+        skip_optional_steps,
+        max_retries,
+        deadline_factor,
+    }
 }
 
 fn urgency_level(row: UrgencyLevel) -> UrgencyLevelEntry {
-    let UrgencyLevel { name, deadline_ms, priority, description } = row;
-    UrgencyLevelEntry { name, description, deadline_ms, priority }
+    let UrgencyLevel { name, deadline_ms, priority, use_emergency_budget, description } = row;
+    UrgencyLevelEntry { name, description, deadline_ms, priority, use_emergency_budget }
+}
+
+/// The word for a choice among workers.
+pub(super) fn chosen_by(choice: Choice) -> WorkerChoice {
+    match choice {
+        Choice::Declared => WorkerChoice::Declared,
+        Choice::Cheapest => WorkerChoice::Cheapest,
+        Choice::Fastest => WorkerChoice::Fastest,
+        Choice::Best => WorkerChoice::Best,
+    }
 }
 
 fn limits(config: &Config) -> Limits {
@@ -141,6 +177,7 @@ fn limits(config: &Config) -> Limits {
         execution_ms_max: config.execution_max.get(),
         concurrent_executions_max: config.concurrent_executions_max,
         default_budget_usd: config.budget_default.as_usd(),
+        emergency_budget_usd: config.budget_emergency.as_usd(),
         sync_window_ms: config.sync_window.get(),
     }
 }

@@ -281,13 +281,17 @@ fn config_is_an_object() {
 
 #[test]
 fn a_join_needs_dependencies() {
-    let step = |kind: &str| json!({"kind": kind, "depends_on": [], "config": {"join": "all", "delay_ms": 1}});
+    let config = json!({"join": "all", "delay_ms": 1});
+    let alone = json!({"kind": "wait", "depends_on": [], "config": config});
     let expected = ("/steps/1/config/join", "config.no_dependencies");
-    assert_eq!(told(&found(&step("wait")).0), [expected]);
+    assert_eq!(told(&found(&alone).0), [expected]);
     let unknown = json!({"kind": "wait", "depends_on": ["a", "x"],
                          "config": {"join": {"n_of_m": 2}, "delay_ms": 1}});
     let expected = ("/steps/1/depends_on/1", "step.unknown_dependency");
     assert_eq!(told(&found(&unknown).0), [expected], "the join may fit what was meant");
+    let twice = json!({"kind": "wait", "depends_on": ["a", "a"],
+                       "config": {"join": {"n_of_m": 2}, "delay_ms": 1}});
+    assert_eq!(told(&found(&twice).0), [("/steps/1/config/join", RANGE)]);
 }
 
 #[test]

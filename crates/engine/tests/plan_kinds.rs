@@ -29,8 +29,11 @@ fn step(fields: Value) -> Step {
     step.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let template = definition(json!({
         "name": "t", "workers": workers(),
-        "steps": [{"name": "a", "order": 1, "worker": "w"}, {"name": "b", "order": 1, "worker": "w"},
-                  step],
+        "steps": [
+            {"name": "a", "order": 1, "worker": "w"},
+            {"name": "b", "order": 1, "worker": "w"},
+            step,
+        ],
         "templates": {"inner": {"name": "inner", "workers": workers(), "steps": [
             {"name": "x", "order": 1, "worker": "w", "config": {"alternatives": ["cheap"]}},
             {"name": "y", "order": 2, "worker": "w", "condition": "false"},
@@ -162,7 +165,10 @@ fn a_pipeline_names_its_template() {
 
 /// `outer` → `a` → `b` → `a`, and `outer` → `outer`.
 fn entangled() -> TemplateDefinition {
-    let pipeline = |name: &str, of: &str| json!({"name": name, "order": 2, "kind": "pipeline", "config": {"template": of}});
+    let pipeline = |name: &str, of: &str| {
+        let config = json!({"template": of});
+        json!({"name": name, "order": 2, "kind": "pipeline", "config": config})
+    };
     let call = json!({"name": "call", "order": 1, "worker": "w"});
     let of = |name: &str, steps: Value| json!({"name": name, "steps": steps, "workers": workers()});
     let mut outer = of("outer", json!([call, pipeline("p", "a"), pipeline("again", "outer")]));

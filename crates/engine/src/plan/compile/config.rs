@@ -24,7 +24,7 @@ const ALL: &[StepKind] = &[Worker, Transform, Each, Wait, Pipeline];
 const DOES: &[StepKind] = &[Worker, Each, Pipeline];
 
 /// All settings, each with the kinds of step that have it.
-const FIELDS: [(&str, &[StepKind]); 20] = [
+const FIELDS: [(&str, &[StepKind]); 21] = [
     ("accept_partial", &[Pipeline]),
     ("accepted_max_ms", CALLS),
     ("alternatives", CALLS),
@@ -45,9 +45,8 @@ const FIELDS: [(&str, &[StepKind]); 20] = [
     ("timeout_ms", &[Wait]),
     ("tolerated_failure_share", &[Each]),
     ("tolerated_failures", &[Each]),
+    ("until", &[Wait]),
 ];
-/// `until` is spelt out here because it is a mapping, as `items` is.
-const UNTIL: (&str, &[StepKind]) = ("until", &[Wait]);
 
 /// The settings of one step.
 #[derive(Default)]
@@ -95,9 +94,12 @@ impl Check<'_> {
                 return StepConfig::default();
             }
         };
+        // A dependency that nobody has was reported; the join may fit what was meant.
+        let of_dependencies = format!("{}{base}/depends_on/", self.prefix);
+        let unresolved =
+            self.violations.iter().any(|found| found.pointer.starts_with(&of_dependencies));
         let mut fields = Fields { check: self, pointer, object };
         fields.placed(definition.kind);
-        let unresolved = definition.depends_on.len() > needs;
         fields.config(definition, if unresolved { STEPS_MAX } else { needs })
     }
 }
@@ -107,7 +109,7 @@ impl Fields<'_, '_> {
     fn placed(&mut self, kind: StepKind) {
         let written: Vec<String> = self.object.keys().cloned().collect();
         for field in written {
-            let known = FIELDS.iter().chain([&UNTIL]).find(|(name, _)| *name == field);
+            let known = FIELDS.iter().find(|(name, _)| *name == field);
             match known {
                 Some((_, kinds)) if kinds.contains(&kind) => continue,
                 Some((_, kinds)) => {
@@ -121,8 +123,7 @@ impl Fields<'_, '_> {
                     self.check.report(self.at(&field), "config.misplaced_field", message);
                 }
                 None => {
-                    let of_kind = FIELDS.iter().chain([&UNTIL]);
-                    let of_kind = of_kind.filter(|(_, kinds)| kinds.contains(&kind));
+                    let of_kind = FIELDS.iter().filter(|(_, kinds)| kinds.contains(&kind));
                     let names: Vec<&str> = of_kind.map(|(name, _)| *name).collect();
                     let known = format!("a `{}` step has {}", kind.as_str(), names.join(", "));
                     self.unknown(&field, &known);

@@ -151,6 +151,6 @@ impl Check<'_> {
     }
 }
 
-pub(super) fn is_there(value: Option<&Value>) -> bool {
+fn is_there(value: Option<&Value>) -> bool {
     value.is_some_and(|value| !value.is_null())
 }

@@ -4,24 +4,29 @@
 //! It must not let internal text out: a `cause` goes to the log, under the request's id.
 
 mod codes;
+mod shortfall;
 
 use std::sync::Arc;
 
 use api_types::ErrorReply;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use engine::admission::Exhausted;
+use engine::execution::Refusal;
 use engine::ids::ExecutionId;
-use engine::money::MicroUsd;
 use engine::plan::Violation;
 
-use crate::db::{DbError, DbErrorKind};
+use crate::db::{DbError, DbErrorKind, iso};
 use crate::driver::{ReadError, StartError};
 use crate::effects::offload::OffloadError;
 pub use codes::ErrorCode;
+pub use shortfall::Shortfall;
 
 /// The most violations that one reply lists, and that its detail spells out.
 pub const VIOLATIONS_MAX: usize = 100;
 const VIOLATIONS_IN_DETAIL_MAX: usize = 5;
+/// When it is worth saying something again to an execution whose inbox is full.
+const INBOX_RETRY_AFTER_S: u32 = 5;
 
 /// What went wrong with a request.
 #[derive(Debug)]
@@ -69,15 +74,23 @@ pub enum ApiError {
     /// No execution has this id, or it is not the caller's.
     PipelineNotFound,
     /// No way through the plan is as cheap as the budget.
-    BudgetTooSmall { needed: MicroUsd, limit: MicroUsd },
+    BudgetTooSmall(Box<Shortfall>),
     /// As many executions as may be are in progress.
     AdmissionRefused { retry_after_s: u32, message: String },
+    /// A budget of the account leaves no room.
+    AccountExhausted { exhausted: Box<Exhausted>, retry_after_s: u32 },
     /// The idempotency key came before with another body.
     IdempotencyMismatch,
     /// The execution failed.
     ExecutionFailed { id: ExecutionId, code: String, message: String },
     /// The execution was called off before its end.
     ExecutionCancelled { id: ExecutionId },
+    /// What was said to an execution does not apply to it as it stands.
+    Refused { id: ExecutionId, code: ErrorCode, message: String },
+    /// More has come in for an execution than its driver has met.
+    InboxFull { id: ExecutionId, max: u64 },
+    /// The event to go on from is none of this execution.
+    EventIdInvalid { message: String },
     /// The database did not answer.
     DatabaseUnavailable { cause: String },
     /// The database lacks a table or column.
@@ -93,6 +106,15 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// The refusal of a message by the engine.
+    pub fn refused(id: &ExecutionId, refusal: Refusal) -> Self {
+        let Refusal { code: said, message } = refusal;
+        let known = ErrorCode::parse(said);
+        let message = if known.is_some() { message } else { format!("{message} ({said})") };
+        let code = known.unwrap_or(ErrorCode::ExecutionRefused);
+        Self::Refused { id: id.clone(), code, message }
+    }
+
     /// The code that stands for it.
     pub fn code(&self) -> ErrorCode {
         self.parts().code
@@ -116,6 +138,11 @@ impl ApiError {
         } else {
             code.error().to_owned()
         };
+        let retry_suggestions = if let Self::BudgetTooSmall(shortfall) = self {
+            shortfall.suggestions()
+        } else {
+            code.suggestions().iter().map(|text| (*text).to_owned()).collect()
+        };
         ErrorReply {
             status: "error".to_owned(),
             detail: detail.unwrap_or_else(|| error.clone()),
@@ -126,7 +153,7 @@ impl ApiError {
             pipeline_id: execution.map(ToString::to_string),
             pipeline_url: execution.map(|id| format!("/pipeline/{id}")),
             violations: violations.iter().map(wire_violation).collect(),
-            retry_suggestions: code.suggestions().iter().map(|text| (*text).to_owned()).collect(),
+            retry_suggestions,
         }
     }
 
@@ -171,16 +198,29 @@ impl ApiError {
                 ..Parts::of(Code::TemplateInvalid).violations(violations)
             },
             Self::PipelineNotFound => Parts::of(Code::PipelineNotFound),
-            Self::BudgetTooSmall { needed, limit } => Parts::of(Code::BudgetTooSmall)
-                .detail(format!("At least {needed} would be spent; the limit is {limit}")),
+            Self::BudgetTooSmall(shortfall) => Parts::of(Code::BudgetTooSmall)
+                .violations(shortfall.violations())
+                .detail(shortfall.to_string()),
             Self::AdmissionRefused { message, .. } => {
                 Parts::of(Code::AdmissionRefused).detail(message.as_str())
+            }
+            Self::AccountExhausted { exhausted, .. } => {
+                Parts::of(Code::AccountBudgetExhausted).detail(room(exhausted))
             }
             Self::IdempotencyMismatch => Parts::of(Code::IdempotencyMismatch),
             Self::ExecutionFailed { id, code, message } => {
                 Parts::of(Code::ExecutionFailed).detail(format!("{message} ({code})")).about(id)
             }
             Self::ExecutionCancelled { id } => Parts::of(Code::ExecutionCancelled).about(id),
+            Self::Refused { id, code, message } => {
+                Parts::of(*code).detail(message.as_str()).about(id)
+            }
+            Self::InboxFull { id, max } => Parts::of(Code::InboxFull)
+                .detail(format!("{max} messages wait until the execution's driver meets them"))
+                .about(id),
+            Self::EventIdInvalid { message } => {
+                Parts::of(Code::EventIdInvalid).detail(message.as_str())
+            }
             Self::DatabaseUnavailable { cause } => Parts::of(Code::DatabaseUnavailable).log(cause),
             Self::DatabaseOutdated { cause } => Parts::of(Code::DatabaseOutdated).log(cause),
             Self::PolicyMissing { cause } => Parts::of(Code::PolicyMissing).log(cause),
@@ -227,8 +267,14 @@ impl<'a> Parts<'a> {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.code().status().into_response();
-        if let Self::AdmissionRefused { retry_after_s, .. } = &self {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
+        let retry_after_s = match &self {
+            Self::AdmissionRefused { retry_after_s, .. }
+            | Self::AccountExhausted { retry_after_s, .. } => Some(*retry_after_s),
+            Self::InboxFull { .. } => Some(INBOX_RETRY_AFTER_S),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if response.status() == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"bitware-orchestrator\"");
@@ -282,12 +328,30 @@ impl From<StartError> for ApiError {
         let cause = error.to_string();
         match error {
             StartError::Read(error) => error.into(),
+            StartError::Database(error) => error.into(),
+            StartError::Missing(missing) => missing.into(),
+            StartError::Exhausted { exhausted, renews_in } => {
+                let seconds = u32::try_from(renews_in.get().div_ceil(1000));
+                let retry_after_s = seconds.unwrap_or(u32::MAX).max(1);
+                Self::AccountExhausted { exhausted, retry_after_s }
+            }
             StartError::Governor(_) | StartError::Journal(_) | StartError::Record(_) => {
                 Self::JournalUnavailable { cause }
             }
             StartError::Reuse(_) => Self::Internal { cause },
         }
     }
+}
+
+/// Which budget of the account leaves no room, and when it is whole again.
+fn room(exhausted: &Exhausted) -> String {
+    let Exhausted { period, max, spent, reserved, wanted, renews_at } = exhausted;
+    format!(
+        "The {} budget of the account is {max}; {spent} is spent and {reserved} is reserved for \
+         executions in progress, so {wanted} more does not fit. It renews at {}",
+        period.as_str(),
+        iso(*renews_at),
+    )
 }
 
 fn one_line(violations: &[Violation]) -> String {
@@ -311,84 +375,4 @@ fn wire_violation(violation: &Violation) -> api_types::Violation {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn violation(pointer: &str) -> Violation {
-        Violation { pointer: pointer.into(), code: "minimum".into(), message: "too small".into() }
-    }
-
-    #[test]
-    fn every_code_stands_in_the_documentation() {
-        let page = include_str!("../docs/errors.md");
-        for code in ErrorCode::ALL {
-            let heading = format!("### `{}`", code.as_str());
-            let section = page.split(&heading).nth(1).unwrap_or_else(|| panic!("{heading}"));
-            let section = section.split("\n### ").next().unwrap();
-            assert!(section.contains(&format!("Status {}.", code.status().as_u16())), "{heading}");
-            for part in ["Cause:", "Cure:"] {
-                assert!(section.contains(part), "{heading} lacks {part}");
-            }
-        }
-        let documented = page.matches("\n### `").count();
-        assert_eq!(documented, ErrorCode::ALL.len(), "a code stands there that does not exist");
-    }
-
-    #[test]
-    fn codes_are_unique() {
-        let mut codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        assert_eq!(codes.len(), ErrorCode::ALL.len());
-    }
-
-    #[test]
-    fn the_words_of_the_contract_do_not_change() {
-        let name = "nope".to_owned();
-        for (error, status, words) in [
-            (ApiError::ApiKeyRequired, 401, "API key required"),
-            (ApiError::ApiKeyInvalid, 401, "API key required"),
-            (ApiError::WorkerRequired, 401, "Worker authentication required"),
-            (ApiError::TopicMissing { violations: vec![] }, 400, "Missing required field: topic"),
-            (ApiError::TemplateNotFound { name }, 404, "Pipeline template 'nope' not found"),
-            (ApiError::PipelineNotFound, 404, "Pipeline not found"),
-            (ApiError::RouteUnknown, 404, "Endpoint not found"),
-        ] {
-            assert_eq!(error.reply("r", "t".into()).error, words);
-            assert_eq!(error.into_response().status().as_u16(), status);
-        }
-    }
-
-    #[test]
-    fn a_cause_never_reaches_the_caller() {
-        for error in [
-            ApiError::Internal { cause: "the table of secrets".into() },
-            ApiError::DatabaseUnavailable { cause: "the table of secrets".into() },
-            ApiError::BindingMissing { name: "the table of secrets".into() },
-        ] {
-            let reply = serde_json::to_string(&error.reply("r", "t".into())).unwrap();
-            assert!(!reply.contains("secrets"), "{reply}");
-            assert_eq!(error.cause(), Some("the table of secrets"));
-        }
-    }
-
-    #[test]
-    fn violations_are_listed_and_the_detail_stays_short() {
-        let error = ApiError::RequestInvalid((0..8).map(|n| violation(&format!("/{n}"))).collect());
-        let reply = error.reply("r", "t".into());
-        assert_eq!(reply.violations.len(), 8);
-        assert!(reply.detail.starts_with("/0: too small; /1: too small"));
-        assert!(reply.detail.ends_with("; and 3 more"));
-    }
-
-    #[test]
-    fn a_failed_execution_names_itself() {
-        let id: ExecutionId = "pipe_1_00000000000000000000000000".parse().unwrap();
-        let code = "worker.failed".to_owned();
-        let error = ApiError::ExecutionFailed { id, code, message: "fetch: 500".into() };
-        let reply = error.reply("r", "t".into());
-        assert_eq!(reply.pipeline_id.as_deref(), Some("pipe_1_00000000000000000000000000"));
-        assert_eq!(reply.detail, "fetch: 500 (worker.failed)");
-        assert_eq!(error.into_response().status(), StatusCode::BAD_GATEWAY);
-    }
-}
+mod tests;

@@ -17,6 +17,8 @@ use crate::router;
 pub const PUBLIC: &str = "public";
 /// See [`PUBLIC`].
 pub const CLIENT: &str = "client";
+/// See [`PUBLIC`].
+pub const WORKER: &str = "worker";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -30,6 +32,7 @@ pub const CLIENT: &str = "client";
     tags(
         (name = "public", description = "Open to everybody."),
         (name = "client", description = "Client applications, with X-API-Key."),
+        (name = "worker", description = "Workers, with Authorization and X-Worker-ID."),
     ),
 )]
 struct Base;
@@ -96,6 +99,10 @@ errors! {
     /// What can go wrong with an endpoint about one template.
     TemplateErrors:
         "404" "No template has this name";
+    /// What can go wrong with the plan of an execution.
+    PlanErrors:
+        "404" "No template has this name",
+        "409" "The template's rows make no valid plan";
     /// What can go wrong with an endpoint about one execution.
     PipelineErrors:
         "401" "A credential that was sent is not valid",
@@ -107,11 +114,40 @@ errors! {
         "422" "The query does not fit; every violation is listed";
     /// What can go wrong with the start of an execution.
     StartErrors:
-        "402" "The budget is smaller than the least that the plan costs",
+        "402" "The budget is smaller than the least that the plan costs; the reply says what would \
+            do",
         "404" "No template has this name",
         "409" "The template's rows make no valid plan, the idempotency key was used with another \
             request, or the execution was cancelled",
         "429" "Too many executions of this account are in progress; Retry-After says when",
+        "502" "The execution failed";
+    /// What can go wrong with a message to an execution.
+    VerbErrors:
+        "404" "No execution has this id, or it is another account's; or it has no such step",
+        "409" "The execution as it stands does not allow this; the code says why",
+        "429" "Too much has come in that no driver has met; Retry-After says when";
+    /// What can go wrong when an execution is done again.
+    RestartErrors:
+        "402" "The budget is smaller than the least that the plan costs",
+        "404" "No execution has this id, or it is another account's; or its template is gone",
+        "409" "The execution has not ended, its journal is retired, the template's rows make no \
+            valid plan, or the idempotency key was used with another request",
+        "429" "Too many executions of this account are in progress; Retry-After says when",
+        "502" "The new execution failed";
+    /// What can go wrong with an endpoint that reads a journal.
+    JournalErrors:
+        "404" "No execution has this id, or it is another account's",
+        "409" "The journal of the execution is retired";
+    /// What can go wrong with an endpoint that tells events.
+    EventErrors:
+        "400" "Last-Event-ID is the id of no event of this execution",
+        "404" "No execution has this id, or it is another account's",
+        "409" "The journal of the execution is retired",
+        "422" "The query does not fit; every violation is listed";
+    /// What can go wrong with an endpoint that gives a result.
+    ResultErrors:
+        "404" "No execution has this id, or it is another account's",
+        "409" "The execution goes on or was cancelled, or its journal is retired",
         "502" "The execution failed";
     /// What can go wrong with an endpoint that reads a body.
     BodyErrors:
@@ -119,6 +155,19 @@ errors! {
         "413" "The body is larger than 1 MiB",
         "415" "The body is not JSON",
         "422" "The request does not fit; every violation is listed";
+}
+
+/// The headers of a message to an execution.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it stands for headers that are read by name")]
+pub struct VerbHeaders {
+    /// Makes a repeated request find the first one: 1 to 255 visible ASCII characters
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+    /// `respond-async`, or `wait=n` to wait at most n seconds (10 at most) until it is met
+    #[param(rename = "Prefer")]
+    prefer: Option<String>,
 }
 
 fn error_response(text: &str) -> RefOr<utoipa::openapi::Response> {
@@ -158,11 +207,11 @@ mod tests {
                 let place = format!("{method} {path}");
                 let tags = operation["tags"].as_array().unwrap();
                 let audience = tags[0].as_str().unwrap();
-                assert!([PUBLIC, CLIENT].contains(&audience) && tags.len() == 1, "{place}");
+                assert!([PUBLIC, CLIENT, WORKER].contains(&audience) && tags.len() == 1, "{place}");
                 assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{place}");
                 let secured = operation["security"].as_array().is_some_and(|s| !s.is_empty());
                 assert_eq!(secured, operation["responses"].get("401").is_some(), "{place}");
-                assert!(audience != CLIENT || secured, "{place}");
+                assert!(audience == PUBLIC || secured, "{place}");
                 for (status, response) in operation["responses"].as_object().unwrap() {
                     let schema = &response["content"]["application/json"]["schema"];
                     let is_error = status.starts_with(['4', '5']);

@@ -11,7 +11,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{capabilities, history, orchestrate, pipeline, service, templates};
+use crate::api::{
+    capabilities, completion, events, history, orchestrate, pipeline, restart, result, service,
+    signal, templates, verbs, why,
+};
 use crate::error::ApiError;
 use crate::openapi;
 use crate::request::RequestContext;
@@ -34,7 +37,24 @@ fn public() -> OpenApiRouter {
 fn client() -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(orchestrate::orchestrate))
+        .routes(routes!(orchestrate::plan::plan_template))
         .routes(routes!(history::pipeline_history))
+        .routes(routes!(verbs::cancel))
+        .routes(routes!(verbs::kill))
+        .routes(routes!(verbs::pause))
+        .routes(routes!(verbs::resume))
+        .routes(routes!(verbs::retry))
+        .routes(routes!(verbs::rerun))
+        .routes(routes!(restart::restart))
+        .routes(routes!(signal::signal))
+        .routes(routes!(why::why))
+        .routes(routes!(events::events))
+        .routes(routes!(result::pipeline_result))
+}
+
+/// Workers.
+fn worker() -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(completion::complete))
 }
 
 /// The router, built once per isolate.
@@ -55,7 +75,7 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    OpenApiRouter::with_openapi(openapi::base()).merge(public()).merge(client())
+    OpenApiRouter::with_openapi(openapi::base()).merge(public()).merge(client()).merge(worker())
 }
 
 /// The log names the endpoint, not the ids in its path.

@@ -4,17 +4,21 @@
 use api_types::{CompletionError, CompletionRequest, CompletionStatus, VerbReply};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use engine::execution::{Fault, FaultKind, Message, Outcome, Payload, Refusal, State};
-use engine::ids::Fence;
+use engine::execution::{Applies, Fault, FaultKind, Message, Outcome, Payload, Refusal, State};
+use engine::ids::{ExecutionId, Fence, Seq};
 use engine::money::MicroUsd;
 use engine::plan::Kind;
 use engine::time::Millis;
 
-use super::message::{Telling, check_nesting, find, tell, violation};
+use super::message::{
+    Telling, check_nesting, own_shard, tell, unchanged, violation, without_journal,
+};
 use crate::auth::{Authorized, WorkerReport};
+use crate::driver::{self, ReadError};
 use crate::effects::offload;
 use crate::error::ApiError;
 use crate::extract::{ExecutionPath, LargeDocument, StepPath};
+use crate::journal::replay;
 use crate::openapi::{BodyErrors, ClientErrors, VerbErrors, WORKER};
 use crate::request::RequestContext;
 
@@ -22,6 +26,8 @@ use crate::request::RequestContext;
 const REPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The status that a failure stands for which a worker reports itself.
 const REPORTED_STATUS: u16 = 500;
+/// How much of a step's path a message repeats.
+const STEP_CHARS_SHOWN: usize = 100;
 
 /// Reports of an attempt whose worker had answered 202.
 ///
@@ -59,16 +65,31 @@ pub async fn complete(
     let fence = fence_of(&headers, report.fence)?;
     let by = authorized.caller.worker_name();
     let message = message_of(report, &by, fence, &step)?;
+    own_shard(&context, &id)?;
+    context.note(|notes| notes.execution = Some(id.clone()));
     // Workers serve executions of every account.
-    let state = find(&context, None, &id, false).await?;
-    check_step(&state, &step, fence)?;
+    let Some((_, records)) = driver::records(&context.site(), &id, Seq(0)).await? else {
+        return Err(without_journal(&context, None, &id).await?);
+    };
+    let state = replay::state(replay::events(&records).map_err(ReadError::from)?);
+    let state = state.map_err(ReadError::from)?;
+    let past = Past::of(&records, fence);
+    check_step(&state, &step, fence, &past)?;
     let heartbeat = matches!(message, Message::Heartbeat { .. });
     let telling = Telling {
         // A repeated report is the same report, whatever other keys it carries.
         key: (!heartbeat).then(|| format!("complete:{fence}")),
         ..Telling::read(if heartbeat { "heartbeat" } else { "complete" }, message, &headers)?
     };
-    let telling = offloaded(&context, &state, (&step, fence), telling).await?;
+    let applies = state.applies(&telling.message);
+    if past.is_reported && !heartbeat && matches!(applies, Applies::Refused(_)) {
+        return unchanged(&state, &telling);
+    }
+    // What will be refused must not leave an object behind.
+    let telling = match applies {
+        Applies::Yes => offloaded(&context, &id, (&step, fence), telling).await?,
+        Applies::Already | Applies::Refused(_) => telling,
+    };
     tell(&context, &state, telling).await
 }
 
@@ -132,8 +153,50 @@ fn fault_of(error: CompletionError, by: &str, step: &str) -> Fault {
     fault
 }
 
+/// What the journal says of the attempt with a fence.
+#[derive(Debug, Default)]
+struct Past {
+    /// The path of its step.
+    step: Option<String>,
+    /// Whether a report of it has been met: its worker had answered 202, and its end is not that
+    /// nobody waited for it any more.
+    is_reported: bool,
+}
+
+/// As much of an event as that takes.
+#[derive(serde::Deserialize)]
+struct Trace {
+    #[serde(rename = "type")]
+    kind: String,
+    step: Option<String>,
+    fence: Option<Fence>,
+    fault: Option<Fault>,
+}
+
+impl Past {
+    fn of(records: &[String], fence: Fence) -> Self {
+        let (mut past, mut is_accepted) = (Self::default(), false);
+        let mark = format!("\"fence\":{fence}");
+        let found = records.iter().filter(|record| record.contains(&mark));
+        let events = found.filter_map(|record| serde_json::from_str::<Vec<Trace>>(record).ok());
+        for event in events.flatten().filter(|event| event.fence == Some(fence)) {
+            match event.kind.as_str() {
+                "attempt_started" => past.step = event.step,
+                "attempt_accepted" => is_accepted = true,
+                "step_succeeded" => past.is_reported = is_accepted,
+                "attempt_failed" => {
+                    let kind = event.fault.map(|fault| fault.kind);
+                    past.is_reported = is_accepted && matches!(kind, Some(FaultKind::Http(_)));
+                }
+                _ => {}
+            }
+        }
+        past
+    }
+}
+
 /// Refuses a step that the template does not have, and a fence of another one.
-fn check_step(state: &State, step: &str, fence: Fence) -> Result<(), ApiError> {
+fn check_step(state: &State, step: &str, fence: Fence, past: &Past) -> Result<(), ApiError> {
     let id = &state.started.id;
     let name = step.strip_suffix("/compensate").unwrap_or(step);
     let (name, element) = match name.strip_suffix(']').and_then(|text| text.split_once('[')) {
@@ -144,15 +207,14 @@ fn check_step(state: &State, step: &str, fence: Fence) -> Result<(), ApiError> {
         let is_map = matches!(state.plan.step(*index).kind, Kind::Map(_));
         element.is_none_or(|number| number && is_map)
     });
-    let Some(index) = index else {
-        let shown: String = step.chars().take(100).collect();
+    if index.is_none() {
+        let shown: String = step.chars().take(STEP_CHARS_SHOWN).collect();
         let message = format!("the template `{}` has no step `{shown}`", state.plan.name);
         return Err(ApiError::refused(id, Refusal { code: "step.unknown", message }));
-    };
-    match state.in_flight().find(|(known, _)| *known == fence) {
-        Some((_, owner)) if owner != index => {
-            let owner = &state.plan.step(owner).name;
-            let message = format!("fence {fence} belongs to an attempt of step `{owner}`");
+    }
+    match &past.step {
+        Some(owner) if owner != step => {
+            let message = format!("fence {fence} is that of an attempt of step `{owner}`");
             Err(ApiError::refused(id, Refusal { code: "fence.stale", message }))
         }
         _ => Ok(()),
@@ -162,19 +224,14 @@ fn check_step(state: &State, step: &str, fence: Fence) -> Result<(), ApiError> {
 /// Puts a large output into R2 first, so that the inbox stays small.
 async fn offloaded<'a>(
     context: &RequestContext,
-    state: &State,
-    (step, fence): (&str, Fence),
+    id: &ExecutionId,
+    place: (&str, Fence),
     mut telling: Telling<'a>,
 ) -> Result<Telling<'a>, ApiError> {
-    // What will be refused must not leave an object behind.
-    if !matches!(state.applies(&telling.message), engine::execution::Applies::Yes) {
-        return Ok(telling);
-    }
     if let Message::Completed { outcome: Outcome { result: Ok(output), .. }, .. } =
         &mut telling.message
     {
-        let id = &state.started.id;
-        offload::store_reported(context.bindings(), id, (step, fence), output).await?;
+        offload::store_reported(context.bindings(), id, place, output).await?;
     }
     Ok(telling)
 }
@@ -258,10 +315,33 @@ mod tests {
     fn a_step_that_the_template_lacks_is_told() {
         let step = json!({ "name": "a", "order": 1, "kind": "transform", "input_mapping": {} });
         let state = begun(json!({ "name": "t", "steps": [step] }), json!({}));
-        assert!(check_step(&state, "a", Fence(1)).is_ok());
+        let past = Past::default();
+        assert!(check_step(&state, "a", Fence(1), &past).is_ok());
         for unknown in ["b", "", "a[1]", "a[x]", "a]", &"a".repeat(5000)] {
-            let error = check_step(&state, unknown, Fence(1)).unwrap_err();
+            let error = check_step(&state, unknown, Fence(1), &past).unwrap_err();
             assert_eq!(error.code().as_str(), "step.unknown", "{unknown}");
         }
+        let past = Past { step: Some("b".to_owned()), is_reported: false };
+        let error = check_step(&state, "a", Fence(1), &past).unwrap_err();
+        assert_eq!(error.code().as_str(), "fence.stale");
+    }
+
+    #[test]
+    fn a_report_that_was_met_is_told_from_an_attempt_that_was_given_up() {
+        let started = r#"[{"type":"started"},{"type":"attempt_started","step":"a[3]","fence":7}]"#;
+        let accepted = r#"[{"type":"attempt_accepted","step":"a[3]","fence":7}]"#;
+        let end = |end: &str| Past::of(&[started.into(), accepted.into(), end.into()], Fence(7));
+        assert!(end(r#"[{"type":"step_succeeded","step":"a[3]","fence":7}]"#).is_reported);
+        let failed = |kind: &str| {
+            let fault = format!(r#"{{"code":"c","message":"m","kind":{kind}}}"#);
+            end(&format!(r#"[{{"type":"attempt_failed","fence":7,"fault":{fault}}}]"#)).is_reported
+        };
+        assert!(failed(r#"{"http":500}"#));
+        assert!(!failed(r#""timeout""#) && !failed(r#""lost""#));
+        assert!(!end("[]").is_reported);
+        assert_eq!(end("[]").step.as_deref(), Some("a[3]"));
+        let answered = r#"[{"type":"step_succeeded","step":"a[3]","fence":7}]"#;
+        assert!(!Past::of(&[started.into(), answered.into()], Fence(7)).is_reported);
+        assert_eq!(Past::of(&[started.into()], Fence(70)).step, None);
     }
 }

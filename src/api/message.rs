@@ -143,6 +143,11 @@ pub async fn tell(
     reply(&state, &telling, VerbStatus::Done, Some(entry))
 }
 
+/// The answer to something that was said before and has taken effect.
+pub fn unchanged(state: &State, telling: &Telling<'_>) -> Result<Response, ApiError> {
+    reply(state, telling, VerbStatus::Unchanged, None)
+}
+
 fn repeats(state: &State, telling: &Telling<'_>) -> bool {
     state.status.is_final() && telling.key.is_some()
 }

@@ -2,11 +2,21 @@
 //! not choose the status of an error, read a header that is a credential, or hold SQL.
 
 pub mod capabilities;
+pub mod completion;
+pub mod events;
 pub mod history;
+mod message;
+pub mod optimization;
 pub mod orchestrate;
 pub mod pipeline;
+mod preference;
+pub mod restart;
+pub mod result;
 pub mod service;
+pub mod signal;
 pub mod templates;
+pub mod verbs;
+pub mod why;
 
 /// How the service names itself.
 pub const SERVICE: &str = "bitware-orchestrator";

@@ -9,6 +9,7 @@ use engine::money::MicroUsd;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
+use crate::api::optimization;
 use crate::auth::Anyone;
 use crate::clock::now;
 use crate::db::executions::{self, Execution, Step};
@@ -61,28 +62,32 @@ pub async fn show_pipeline(
         Some(_) => Disclosure::Everything,
         None => Disclosure::Progress,
     };
-    let mut rows = find(&context, &id, disclosure).await?.ok_or(ApiError::PipelineNotFound)?;
+    let (mut rows, restarted_from) =
+        find(&context, &id, disclosure).await?.ok_or(ApiError::PipelineNotFound)?;
     if caller.is_some_and(|caller| caller.account() != rows.execution.account_id) {
         return Err(ApiError::PipelineNotFound);
     }
     if disclosure == Disclosure::Everything {
         bring_payloads(&context, &mut rows.steps).await?;
     }
-    view(rows, disclosure).map(Json)
+    let reply = view(rows, disclosure)?;
+    Ok(Json(PipelineReply { restarted_from, ..reply }))
 }
 
-/// The execution as its journal has it, else, when the journal is retired, as the database has it.
+/// The execution as its journal has it, with the one that it does again; else, when the journal is
+/// retired, as the database has it.
 async fn find(
     context: &RequestContext,
     id: &ExecutionId,
     disclosure: Disclosure,
-) -> Result<Option<Projected>, ApiError> {
+) -> Result<Option<(Projected, Option<String>)>, ApiError> {
     let payloads = disclosure == Disclosure::Everything;
     if let Some(found) = driver::find(&context.site(), id, payloads).await? {
-        return Ok(Some(rows_of(&found, 0, now())));
+        let restarted_from = found.started.restarted_from.as_ref().map(ToString::to_string);
+        return Ok(Some((rows_of(&found, 0, now()), restarted_from)));
     }
     let row = executions::by_pipeline_id(&context.database()?, id.as_str()).await?;
-    Ok(row.map(|(execution, steps)| Projected { execution, steps }))
+    Ok(row.map(|(execution, steps)| (Projected { execution, steps }, None)))
 }
 
 async fn bring_payloads(context: &RequestContext, steps: &mut [Step]) -> Result<(), ApiError> {
@@ -136,6 +141,7 @@ pub fn view(rows: Projected, disclosure: Disclosure) -> Result<PipelineReply, Ap
         .map(|step| step_view(step, total_execution_time_ms, disclosure))
         .collect::<Result<Vec<_>, _>>()?;
     worker_results.sort_by_key(|step| step.step_order);
+    let optimizations = optimization::of_words(&optimization_applied);
     Ok(PipelineReply {
         status,
         pipeline_id: pipeline_id.clone(),
@@ -149,6 +155,7 @@ pub fn view(rows: Projected, disclosure: Disclosure) -> Result<PipelineReply, Ap
         optimization_applied,
         cache_hit,
         pipeline_url: format!("/pipeline/{pipeline_id}"),
+        restarted_from: None,
         pipeline: Pipeline {
             id: pipeline_id,
             topic,
@@ -159,6 +166,7 @@ pub fn view(rows: Projected, disclosure: Disclosure) -> Result<PipelineReply, Ap
             started_at: started_at.unwrap_or(created_at),
             completed_at,
             error: error.filter(|_| disclosure == Disclosure::Everything).map(|e| told(&e)),
+            optimizations,
             worker_results,
         },
     })
@@ -223,7 +231,7 @@ fn told(fault: &Value) -> Value {
 }
 
 /// A word of a column as the enumeration that it stands for.
-fn word<T: serde::de::DeserializeOwned>(text: String) -> Result<T, ApiError> {
+pub(super) fn word<T: serde::de::DeserializeOwned>(text: String) -> Result<T, ApiError> {
     let known = serde_json::from_value(Value::String(text));
     known.map_err(|error| ApiError::Internal { cause: format!("a column's word: {error}") })
 }

@@ -9,6 +9,7 @@ use engine::money::MicroUsd;
 
 use super::message::{Telling, asked, check_nesting, find, tell};
 use crate::auth::{Act, Authorized};
+use crate::driver;
 use crate::error::ApiError;
 use crate::extract::{ExecutionPath, JsonDocument, OptionalDocument};
 use crate::openapi::{BodyErrors, CLIENT, ClientErrors, VerbErrors, VerbHeaders};
@@ -117,7 +118,7 @@ pub async fn resume(
     let budget = body.budget_limit.and_then(MicroUsd::from_usd);
     let message = Message::Resume { asked: asked(&authorized.caller, body.reason), budget };
     let telling = Telling::read("resume", message, &headers)?;
-    say(&context, &authorized, &id, telling).await
+    go_on(&context, &authorized, &id, telling, budget).await
 }
 
 /// Does the steps that failed anew, and what was left out because of them.
@@ -144,7 +145,7 @@ pub async fn retry(
 ) -> Result<Response, ApiError> {
     let message = Message::Retry { asked: asked(&authorized.caller, body.reason) };
     let telling = Telling::read("retry", message, &headers)?;
-    say(&context, &authorized, &id, Telling { reopens: true, ..telling }).await
+    go_on(&context, &authorized, &id, Telling { reopens: true, ..telling }, None).await
 }
 
 /// Does a step anew, and all that depends on it.
@@ -175,7 +176,7 @@ pub async fn rerun(
     }
     let message = Message::Rerun { asked: asked(&authorized.caller, reason), step, input };
     let telling = Telling::read("rerun", message, &headers)?;
-    say(&context, &authorized, &id, Telling { reopens: true, ..telling }).await
+    go_on(&context, &authorized, &id, Telling { reopens: true, ..telling }, None).await
 }
 
 async fn say(
@@ -185,5 +186,24 @@ async fn say(
     telling: Telling<'_>,
 ) -> Result<Response, ApiError> {
     let state = find(context, Some(authorized.caller.account()), id, false).await?;
+    tell(context, &state, telling).await
+}
+
+/// The same for what makes an execution spend again: the account's budgets must hold it first. A
+/// sub-execution spends what its parent reserved.
+async fn go_on(
+    context: &RequestContext,
+    authorized: &Authorized<Act>,
+    id: &ExecutionId,
+    telling: Telling<'_>,
+    budget: Option<MicroUsd>,
+) -> Result<Response, ApiError> {
+    let account = authorized.caller.account();
+    let state = find(context, Some(account), id, false).await?;
+    let started = &state.started;
+    if let Some(budget) = budget.max(started.terms.budget).filter(|_| started.parent.is_none()) {
+        let site = context.site();
+        driver::raise(&site, &started.account, id, &started.request, budget).await?;
+    }
     tell(context, &state, telling).await
 }

@@ -103,9 +103,7 @@ fn summary(state: &State, standing: &Standing, blocked: &[Blocked], moments: Mom
         Status::Completed | Status::Partial | Status::Failed | Status::Cancelled => {
             return ended(state, moments);
         }
-        Status::Paused => {
-            format!("the execution is paused since {} until it is resumed", clock(moments.since))
-        }
+        Status::Paused => paused(blocked, moments),
         Status::Pending | Status::Running | Status::Waiting => held(state, blocked, moments),
     };
     if standing.unheard > 0 {
@@ -114,6 +112,16 @@ fn summary(state: &State, standing: &Standing, blocked: &[Blocked], moments: Mom
         sentence.push_str(&format!("; {count} {noun} {verb} to be met by its driver"));
     }
     sentence
+}
+
+fn paused(blocked: &[Blocked], moments: Moments) -> String {
+    let since = clock(moments.since);
+    match root(blocked) {
+        Some(first) => {
+            format!("the execution is paused since {since}: step `{}` {}", first.step, first.by)
+        }
+        None => format!("the execution is paused since {since} until it is resumed"),
+    }
 }
 
 fn ended(state: &State, moments: Moments) -> String {
@@ -126,9 +134,13 @@ fn ended(state: &State, moments: Moments) -> String {
 }
 
 /// What holds it at the root: what waits for other steps is held by those.
+fn root(blocked: &[Blocked]) -> Option<&Blocked> {
+    let own = |blocked: &&Blocked| !matches!(blocked.by, Blocker::Dependencies(_));
+    blocked.iter().find(own).or(blocked.first())
+}
+
 fn held(state: &State, blocked: &[Blocked], moments: Moments) -> String {
-    let root = |blocked: &&Blocked| !matches!(blocked.by, Blocker::Dependencies(_));
-    let Some(first) = blocked.iter().find(root).or(blocked.first()) else {
+    let Some(first) = root(blocked) else {
         return "every step is settled; the execution is about to end".to_owned();
     };
     let mut sentence = format!("step `{}` {}", first.step, first.by);
@@ -164,10 +176,7 @@ mod tests {
     use crate::cache::tests::begun;
 
     fn running() -> State {
-        let target = json!({
-            "name": "w", "version": "1", "endpoint": "/do", "binding": "W",
-            "estimated_cost_micro_usd": 0,
-        });
+        let worker = json!({ "service_binding": "W", "endpoints": ["/do"], "estimated_cost": 0 });
         let step = |name: &str, on: &[&str]| {
             json!({
                 "name": name, "order": 1, "kind": "worker", "worker": "w", "depends_on": on,
@@ -175,7 +184,7 @@ mod tests {
             })
         };
         let definition = json!({
-            "name": "t", "workers": [target], "steps": [step("a", &[]), step("b", &["a"])],
+            "name": "t", "workers": { "w": worker }, "steps": [step("a", &[]), step("b", &["a"])],
         });
         begun(definition, json!({}))
     }
@@ -237,6 +246,8 @@ mod tests {
         state.status = Status::Paused;
         let sentence = summary(&state, &standing(0), &[], moments());
         assert_eq!(sentence, "the execution is paused since 00:00:00 until it is resumed");
+        let sentence = summary(&state, &standing(0), &state.why(moments().now), moments());
+        assert!(sentence.starts_with("the execution is paused since 00:00:00: step `a` "));
     }
 
     #[test]

@@ -12,12 +12,16 @@ macro_rules! codes {
 
         impl ErrorCode {
             /// Every code.
-            #[cfg(test)]
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
             /// The code on the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code),+ }
+            }
+
+            /// The code that reads so on the wire.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == text)
             }
 
             /// The status that goes with it.
@@ -81,7 +85,10 @@ codes! {
     PipelineNotFound NOT_FOUND "pipeline.not_found" "Pipeline not found"
         ["Check the id; executions of other accounts are not shown."];
     BudgetTooSmall PAYMENT_REQUIRED "budget.too_small" "The budget is too small"
-        ["Raise budget_limit, or choose a cheaper template."];
+        ["Raise budget_limit, or choose another strategy or template."];
+    AccountBudgetExhausted PAYMENT_REQUIRED "account.budget_exhausted"
+        "The account's budget is exhausted"
+        ["Try again when it renews, ask for less with budget_limit, or raise the account's budget."];
     AdmissionRefused TOO_MANY_REQUESTS "admission.refused" "Too many executions in progress"
         ["Try again after the seconds in Retry-After."];
     IdempotencyMismatch CONFLICT "idempotency.mismatch"
@@ -91,6 +98,43 @@ codes! {
         ["GET the pipeline_url to see which step failed, then start anew."];
     ExecutionCancelled CONFLICT "execution.cancelled" "The execution was cancelled"
         ["Start anew if it was cancelled by mistake."];
+    ExecutionEnded CONFLICT "execution.ended" "The execution has ended"
+        ["GET the pipeline_url to see how; retry, rerun or restart it where that helps."];
+    ExecutionUnfinished CONFLICT "execution.unfinished" "The execution has not ended"
+        ["Wait for its end, or cancel it first."];
+    ExecutionRetired CONFLICT "execution.retired" "The journal of the execution is retired"
+        ["Start anew; what it came to stands in the pipeline_url."];
+    ExecutionRefused CONFLICT "execution.refused" "The execution does not allow this now"
+        ["GET the pipeline_url to see where it stands."];
+    ExecutionEnding CONFLICT "execution.ending" "The execution is undoing what it did"
+        ["Wait for its end, or kill it."];
+    ExecutionInProgress CONFLICT "execution.in_progress" "The execution is in progress"
+        ["Pause it first, or wait for its end."];
+    ExecutionParkedOnFailure CONFLICT "execution.parked_on_failure"
+        "The execution is held by a failure"
+        ["Retry or rerun the step that failed, or cancel the execution."];
+    ExecutionNothingFailed CONFLICT "execution.nothing_failed" "No step failed"
+        ["Rerun a step, or restart the execution."];
+    BudgetExhausted CONFLICT "budget.exhausted" "The budget is exhausted"
+        ["Resume with a higher budget_limit."];
+    SignalUnknown NOT_FOUND "signal.unknown" "No step waits for a signal of this name"
+        ["Use the name that the template's step of the kind wait has."];
+    SignalNotAwaited CONFLICT "signal.not_awaited" "The signal is no longer awaited"
+        ["GET the pipeline_url to see what the step that waited for it came to."];
+    StepTakesNoInput CONFLICT "step.takes_no_input" "The step takes no input"
+        ["Rerun it without input."];
+    StepNotReached CONFLICT "step.not_reached" "The step waits for another one"
+        ["Rerun the step that it waits for."];
+    StepInFlight CONFLICT "step.in_flight" "An attempt of the step is in flight"
+        ["Try again when the attempt is over."];
+    StepUnknown NOT_FOUND "step.unknown" "The execution has no such step"
+        ["Use a step's name as the pipeline_url shows it, or name[index] for a map's element."];
+    FenceStale CONFLICT "fence.stale" "Nobody waits for this attempt any more"
+        ["Stop working at it: its result counts no more."];
+    InboxFull TOO_MANY_REQUESTS "inbox.full" "Too much has come in for this execution"
+        ["Try again after the seconds in Retry-After."];
+    EventIdInvalid BAD_REQUEST "event_id.invalid" "No event of this execution has this id"
+        ["Send the id of an event that was received, or none."];
     DatabaseUnavailable SERVICE_UNAVAILABLE "database.unavailable" "The database did not answer"
         ["Try again after a pause."];
     DatabaseOutdated SERVICE_UNAVAILABLE "database.outdated" "The database is not migrated"

@@ -22,7 +22,9 @@ const STARTED: [&str; 10] = [
     "content_hash",
 ];
 /// Fields of events that are amounts in micro-USD.
-const MONEY: [&str; 5] = ["cost", "reserved", "budget", "saved", "limit"];
+const MONEY: [&str; 7] = ["cost", "reserved", "budget", "saved", "needed", "spent", "limit"];
+/// Fields of events that have such fields themselves.
+const NESTED: [&str; 3] = ["terms", "memoised", "reason"];
 /// Fields of events that are payloads: their value, or where it lies.
 const PAYLOADS: [&str; 2] = ["output", "payload"];
 
@@ -53,7 +55,7 @@ fn shown(kind: &str, event: Fields) -> Fields {
             show_payload(&mut event, name, payload);
         }
     }
-    for name in ["terms", "memoised"] {
+    for name in NESTED {
         if let Some(Value::Object(fields)) = event.get_mut(name) {
             show_units(fields);
         }

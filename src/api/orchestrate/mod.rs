@@ -1,7 +1,7 @@
 //! Starting an execution.
 
 mod ask;
-mod preference;
+pub mod plan;
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use engine::execution::{Fault, State, Status};
 use engine::time::Millis;
 
 use crate::api::pipeline::{Disclosure, view};
+use crate::api::preference::{Preference, idempotency_key};
 use crate::auth::{Authorized, Caller, ClientExecute};
 use crate::cache;
 use crate::clock::now;
 use crate::driver::{self, Begun, Key, Start, StartError};
-use crate::error::ApiError;
+use crate::error::{ApiError, Shortfall};
 use crate::extract::JsonDocument;
 use crate::journal::projection::rows_of;
 use crate::openapi::{BodyErrors, CLIENT, ClientErrors, StartErrors};
 use crate::request::RequestContext;
 use crate::templates::{PublishedPlan, TemplateCache, TemplateError, canonical_json, sha256_hex};
-use ask::Asked;
-use preference::{Preference, idempotency_key};
+use ask::{Asked, Purpose};
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -59,18 +59,14 @@ pub async fn orchestrate(
     let preference = Preference::read(&headers);
     let body_hash = sha256_hex(canonical_json(&document.value).as_bytes());
     let key = key.map(|key| Key { key, body_hash });
-    let (published, asked) = understand(&context, document).await?;
-    let least = published.plan.cost_min();
-    if least > asked.budget {
-        return Err(ApiError::BudgetTooSmall { needed: least, limit: asked.budget });
-    }
+    let Understood { published, asked, shortfall } = understand(&context, document).await?;
     let window = match asked.asynchronous {
         true => Millis::ZERO,
         false => preference.window(context.config().sync_window),
     };
-    let use_cache = asked.use_cache;
+    let gate = Gate { use_cache: asked.use_cache, shortfall };
     let start = start_of(&authorized.caller, &context, published, asked, key, window);
-    let state = match begin(&context, start, use_cache).await? {
+    let state = match begin(&context, start, gate).await? {
         Begun::Execution(state) => *state,
         Begun::Refused { retry_after, taken } => return Err(refused(retry_after, taken)),
         Begun::KeyConflict => return Err(ApiError::IdempotencyMismatch),
@@ -83,11 +79,26 @@ pub async fn orchestrate(
     Ok(response)
 }
 
+/// A request that fits its template.
+struct Understood {
+    published: Arc<PublishedPlan>,
+    asked: Asked,
+    shortfall: Option<Shortfall>,
+}
+
+/// What stands between a request and its start.
+struct Gate {
+    /// Whether a stored result will do, which costs nothing.
+    use_cache: bool,
+    /// What the budget lacks for anything else.
+    shortfall: Option<Shortfall>,
+}
+
 /// Finds the template and checks the request against it.
 async fn understand(
     context: &RequestContext,
     document: JsonDocument<OrchestrateRequest>,
-) -> Result<(Arc<PublishedPlan>, Asked), ApiError> {
+) -> Result<Understood, ApiError> {
     let database = context.database()?;
     let known = TemplateCache::shared(&context.config().worker_urls);
     let name = ask::template_name(&document.value).map(str::to_owned);
@@ -100,14 +111,15 @@ async fn understand(
         }
         Err(error) => return Err(unusable(name, error)),
     };
-    let request = ask::examine(document, &published)?;
+    let request = ask::examine(document, &published, Purpose::Start)?;
     let policy = known.policy(&database, now()).await?;
+    let shortfall = plan::shortfall(&request, &published, &policy, context.config())?;
     let at = context.received_at();
     let asked = ask::settle(request, &published.definition, &policy, context.config(), at)?;
-    Ok((published, asked))
+    Ok(Understood { published, asked, shortfall })
 }
 
-fn unusable(name: Option<String>, error: TemplateError) -> ApiError {
+pub(super) fn unusable(name: Option<String>, error: TemplateError) -> ApiError {
     let name = name.unwrap_or_else(|| "default".to_owned());
     match error {
         TemplateError::NotFound | TemplateError::Inactive => ApiError::TemplateNotFound { name },
@@ -135,13 +147,14 @@ fn start_of(
         traceparent: Some(context.trace().to_string()),
         key,
         window,
+        restarted_from: None,
     }
 }
 
 /// Serves a stored result as an execution of its own, or starts one that does the work.
-async fn begin(context: &RequestContext, start: Start, use_cache: bool) -> Result<Begun, ApiError> {
+async fn begin(context: &RequestContext, start: Start, gate: Gate) -> Result<Begun, ApiError> {
     let site = context.site();
-    if use_cache {
+    if gate.use_cache {
         let key = cache::key(&start.account, &start.content_hash, &start.request);
         if let Some(stored) = cache::find(&site.bindings, &key).await {
             let hit =
@@ -154,10 +167,13 @@ async fn begin(context: &RequestContext, start: Start, use_cache: bool) -> Resul
             }
         }
     }
+    if let Some(shortfall) = gate.shortfall {
+        return Err(ApiError::BudgetTooSmall(Box::new(shortfall)));
+    }
     Ok(driver::start(&site, context.invocation()?, start).await?)
 }
 
-fn refused(retry_after: Millis, taken: u32) -> ApiError {
+pub(super) fn refused(retry_after: Millis, taken: u32) -> ApiError {
     ApiError::AdmissionRefused {
         retry_after_s: u32::try_from(retry_after.get().div_ceil(1000)).unwrap_or(u32::MAX).max(1),
         message: format!("{taken} executions of this account are in progress"),
@@ -165,29 +181,34 @@ fn refused(retry_after: Millis, taken: u32) -> ApiError {
 }
 
 /// 200 for an execution that has its result, 202 for one that goes on, an error for one without.
-fn reply(state: &State) -> Result<Response, ApiError> {
-    let id = state.started.id.clone();
+pub(super) fn reply(state: &State) -> Result<Response, ApiError> {
     let status = match state.status {
         Status::Completed | Status::Partial => StatusCode::OK,
         Status::Pending | Status::Running | Status::Waiting | Status::Paused => {
             StatusCode::ACCEPTED
         }
-        Status::Cancelled => return Err(ApiError::ExecutionCancelled { id }),
-        Status::Failed => {
-            let fault = state.fault.as_ref();
-            let code = fault.map_or("execution.failed", |fault: &Fault| fault.code.as_str());
-            let message = fault.map_or("it has no result", |fault| fault.message.as_str());
-            let (code, message) = (code.to_owned(), message.to_owned());
-            return Err(ApiError::ExecutionFailed { id, code, message });
-        }
+        Status::Cancelled | Status::Failed => return Err(failure(state)),
     };
-    let reply: PipelineReply = view(rows_of(state, 0, now()), Disclosure::Everything)?;
+    let mut reply: PipelineReply = view(rows_of(state, 0, now()), Disclosure::Everything)?;
+    reply.restarted_from = state.started.restarted_from.as_ref().map(ToString::to_string);
     let location = HeaderValue::from_str(&reply.pipeline_url);
     let mut response = (status, Json(reply)).into_response();
     if let Some(location) = location.ok().filter(|_| status == StatusCode::ACCEPTED) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// The error of an execution that ended without its result.
+pub(super) fn failure(state: &State) -> ApiError {
+    let id = state.started.id.clone();
+    if state.status == Status::Cancelled {
+        return ApiError::ExecutionCancelled { id };
+    }
+    let fault = state.fault.as_ref();
+    let code = fault.map_or("execution.failed", |fault: &Fault| fault.code.as_str());
+    let message = fault.map_or("it has no result", |fault| fault.message.as_str());
+    ApiError::ExecutionFailed { id, code: code.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]

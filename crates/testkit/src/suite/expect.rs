@@ -52,6 +52,27 @@ pub const METHOD_NOT_ALLOWED: Fault =
     Fault { status: 405, code: "method.not_allowed", error: "Method not allowed" };
 pub const PIPELINE_NOT_FOUND: Fault =
     Fault { status: 404, code: "pipeline.not_found", error: "Pipeline not found" };
+pub const EXECUTION_ENDED: Fault =
+    Fault { status: 409, code: "execution.ended", error: "The execution has ended" };
+pub const EXECUTION_UNFINISHED: Fault =
+    Fault { status: 409, code: "execution.unfinished", error: "The execution has not ended" };
+pub const EXECUTION_CANCELLED: Fault =
+    Fault { status: 409, code: "execution.cancelled", error: "The execution was cancelled" };
+pub const STEP_UNKNOWN: Fault =
+    Fault { status: 404, code: "step.unknown", error: "The execution has no such step" };
+pub const NOTHING_FAILED: Fault =
+    Fault { status: 409, code: "execution.nothing_failed", error: "No step failed" };
+pub const SIGNAL_UNKNOWN: Fault =
+    Fault { status: 404, code: "signal.unknown", error: "No step waits for a signal of this name" };
+pub const FENCE_STALE: Fault =
+    Fault { status: 409, code: "fence.stale", error: "Nobody waits for this attempt any more" };
+pub const EVENT_ID_INVALID: Fault = Fault {
+    status: 400,
+    code: "event_id.invalid",
+    error: "No event of this execution has this id",
+};
+pub const WORKER_REQUIRED: Fault =
+    Fault { status: 401, code: "auth.worker_required", error: "Worker authentication required" };
 pub const IDEMPOTENCY_MISMATCH: Fault = Fault {
     status: 409,
     code: "idempotency.mismatch",

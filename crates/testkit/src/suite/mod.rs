@@ -13,7 +13,9 @@ mod subject;
 mod asynchronous;
 mod authentication;
 mod cache;
+mod callbacks;
 mod configuration;
+mod events;
 mod execution;
 mod headers;
 mod history;
@@ -21,8 +23,12 @@ mod idempotency;
 mod input;
 mod limits;
 mod openapi;
+mod plan;
 mod public;
+mod signals;
 mod templates;
+mod verbs;
+mod why;
 
 use std::time::{Duration, Instant};
 
@@ -92,8 +98,14 @@ pub fn phases() -> Vec<Phase> {
         asynchronous::phase(),
         idempotency::phase(),
         cache::phase(),
+        verbs::phase(),
+        signals::phase(),
+        callbacks::phase(),
+        why::phase(),
+        events::phase(),
         history::phase(),
         templates::phase(),
+        plan::phase(),
         limits::phase(),
         headers::phase(),
         openapi::phase(),

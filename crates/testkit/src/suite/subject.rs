@@ -22,6 +22,11 @@ pub const BASIC: &str = "basic_research_pipeline";
 /// The template that calls all five, in the order of its steps.
 pub const REPORT: &str = "rss_intelligence_pipeline";
 
+/// An id that is well made and that no execution has.
+pub const NOBODY: &str = "pipe_1_00000000000000000000000000";
+/// How often an execution is started that must not have ended yet when it is acted on.
+const TRIES_MAX: u32 = 20;
+
 /// See the module.
 pub struct Subject {
     client: Client,
@@ -118,6 +123,51 @@ impl Subject {
         match reply.status {
             202 => self.follow(reply.text("/pipeline_id")).await,
             _ => Ok(reply),
+        }
+    }
+
+    /// Starts an execution of the template of all five workers and leaves it alone.
+    pub async fn begin(&self) -> Result<String, String> {
+        let mut body = self.report_request();
+        body["async"] = true.into();
+        let reply = self.start(&body).await?;
+        if reply.status != 202 {
+            return Err(format!("the start is {} instead of 202", reply.status));
+        }
+        Ok(reply.text("/pipeline_id").to_owned())
+    }
+
+    /// Asks something of an execution that goes on. One that has ended by then is left, and
+    /// another one started: the workers may be quick. Gives its id and the reply.
+    pub async fn act<'s>(
+        &'s self,
+        ask: impl Fn(&str) -> Ask<'s>,
+    ) -> Result<(String, Reply), String> {
+        for _ in 0..TRIES_MAX {
+            let id = self.begin().await?;
+            let reply = ask(&id).send().await?;
+            let late =
+                matches!(reply.text("/execution_status"), "completed" | "partial" | "failed");
+            if reply.text("/code") != "execution.ended" && !late {
+                return Ok((id, reply));
+            }
+        }
+        Err(format!("{TRIES_MAX} executions had ended before anything could be asked of them"))
+    }
+
+    /// Asks a verb of an execution with the client key, and waits until it is met.
+    pub fn verb(&self, id: &str, verb: &str) -> Ask<'_> {
+        let path = format!("/pipeline/{id}/{verb}");
+        self.ask(Method::POST, &path).by_client().header("prefer", "wait=10")
+    }
+
+    /// Whether the orchestrator has a template that the seed data lack.
+    pub async fn has_template(&self, name: &str) -> Result<bool, String> {
+        let reply = self.get(&format!("/templates/{name}")).send().await?;
+        match reply.status {
+            200 if reply.text("/name") == name => Ok(true),
+            404 => Ok(false),
+            other => Err(format!("/templates/{name} is {other}")),
         }
     }
 

@@ -33,6 +33,12 @@ impl Preference {
         found
     }
 
+    /// The same, with no wait longer than `longest`.
+    #[must_use]
+    pub fn capped(self, longest: Millis) -> Self {
+        Self { wait: self.wait.map(|wait| wait.min(longest)), ..self }
+    }
+
     /// How long the answer may take, where the body does not want it at once.
     pub fn window(self, default: Millis) -> Millis {
         match (self.wait, self.respond_async) {

@@ -16,6 +16,7 @@ use worker::{durable_object, wasm_bindgen};
 use crate::bindings::Bindings;
 use crate::clock;
 use crate::fetches::Fetches;
+use crate::journal::Platform;
 use crate::log::{self, Level};
 use store::SqliteStore;
 
@@ -24,7 +25,7 @@ use store::SqliteStore;
 pub struct Governor {
     state: State,
     /// Loaded by the first request, and anew after one that the storage failed.
-    account: RefCell<Option<Admission<SqliteStore>>>,
+    account: RefCell<Option<Admission<SqliteStore<Platform>>>>,
 }
 
 impl DurableObject for Governor {
@@ -55,7 +56,7 @@ impl Governor {
     fn handle(&self, asked: Request) -> worker::Result<Reply> {
         let mut slot = self.account.borrow_mut();
         if slot.is_none() {
-            *slot = Some(Admission::load(SqliteStore::open(self.state.storage().sql())?)?);
+            *slot = Some(Admission::load(SqliteStore::open(Platform::of(self.state.storage()))?)?);
         }
         let account = slot.as_mut().expect("the account was just loaded");
         let reply = account.handle(clock::now(), asked);

@@ -1,5 +1,5 @@
-//! The SQLite of a Governor: the money of its account. Statements of one request run without a
-//! break between them, so the platform commits them together, before the reply leaves.
+//! The SQLite of a Governor: the money of its account. What is written together is one transaction:
+//! a statement that fails undoes those before it.
 //!
 //! An account without limits has no tables: they are laid with the first reservation. Rows written
 //! for an execution: the sums and its own at the start, once when it is heard of, and at the end.
@@ -10,7 +10,9 @@ use engine::admission::{Row, Store, Totals};
 use engine::ids::ExecutionId;
 use engine::money::MicroUsd;
 use engine::time::Timestamp;
-use worker::{SqlStorage, SqlStorageValue as Sql};
+use worker::SqlStorageValue as Sql;
+
+use crate::journal::Database;
 
 const LAID: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'money'";
 const SCHEMA: &str = "
@@ -37,27 +39,19 @@ const PURGE: &str = "DELETE FROM money WHERE id IN
     (SELECT id FROM money WHERE held = 0 AND touched_at < ? ORDER BY touched_at LIMIT ?)";
 
 /// See the module.
-pub struct SqliteStore {
-    sql: SqlStorage,
+pub struct SqliteStore<D> {
+    database: D,
     laid: Cell<bool>,
 }
 
-impl SqliteStore {
+impl<D: Database> SqliteStore<D> {
     /// Opens the store; nothing is written.
-    pub fn open(sql: SqlStorage) -> worker::Result<Self> {
-        let mut store = Self { sql, laid: Cell::new(true) };
+    pub fn open(database: D) -> worker::Result<Self> {
+        let store = Self { database, laid: Cell::new(true) };
         let found = store.rows(LAID, Vec::new())?.into_iter().next();
         let laid = found.map(|mut row| row.integer()).transpose()?;
-        store.laid = Cell::new(laid.is_some_and(|count| count > 0));
+        store.laid.set(laid.is_some_and(|count| count > 0));
         Ok(store)
-    }
-
-    fn lay(&self) -> worker::Result<()> {
-        if !self.laid.get() {
-            self.sql.exec(SCHEMA, None)?;
-            self.laid.set(true);
-        }
-        Ok(())
     }
 
     /// The rows of a statement; none while there are no tables.
@@ -65,17 +59,12 @@ impl SqliteStore {
         if !self.laid.get() {
             return Ok(Vec::new());
         }
-        let rows = self.sql.exec(statement, values)?.raw();
-        rows.map(|row| row.map(|values| Values(values.into_iter()))).collect()
-    }
-
-    fn write(&self, statement: &str, values: Vec<Sql>) -> worker::Result<()> {
-        self.lay()?;
-        self.sql.exec(statement, values).map(drop)
+        let rows = self.database.exec(statement, values)?;
+        Ok(rows.into_iter().map(|values| Values(values.into_iter())).collect())
     }
 }
 
-impl Store for SqliteStore {
+impl<D: Database> Store for SqliteStore<D> {
     type Error = worker::Error;
 
     fn totals(&self) -> worker::Result<Option<Totals>> {
@@ -113,22 +102,30 @@ impl Store for SqliteStore {
     }
 
     fn put(&mut self, totals: &Totals, rows: &[(ExecutionId, Row)]) -> worker::Result<()> {
-        let Totals { day, spent_day, spent_month, held } = *totals;
-        let sums = vec![Sql::Integer(day), money(spent_day), money(spent_month), money(held)];
-        self.write(SET_SUMS, sums)?;
-        for (id, row) in rows {
-            let Row { spent, held, sure, touched_at } = *row;
-            let sure = Sql::Integer(i64::from(sure));
-            let at = Sql::Integer(touched_at.as_millis());
-            self.write(SET_ROW, vec![text(id), money(spent), money(held), sure, at])?;
-        }
+        self.database.transact(&mut || {
+            if !self.laid.get() {
+                self.database.exec(SCHEMA, Vec::new())?;
+            }
+            let Totals { day, spent_day, spent_month, held } = *totals;
+            let sums = vec![Sql::Integer(day), money(spent_day), money(spent_month), money(held)];
+            self.database.exec(SET_SUMS, sums)?;
+            for (id, row) in rows {
+                let Row { spent, held, sure, touched_at } = *row;
+                let sure = Sql::Integer(i64::from(sure));
+                let at = Sql::Integer(touched_at.as_millis());
+                let values = vec![text(id), money(spent), money(held), sure, at];
+                self.database.exec(SET_ROW, values)?;
+            }
+            Ok(())
+        })?;
+        self.laid.set(true);
         Ok(())
     }
 
     fn purge(&mut self, touched_before: Timestamp, limit: usize) -> worker::Result<()> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = vec![Sql::Integer(touched_before.as_millis()), Sql::Integer(limit)];
-        self.write(PURGE, values)
+        self.rows(PURGE, values).map(drop)
     }
 }
 
@@ -165,3 +162,6 @@ impl Values {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

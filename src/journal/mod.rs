@@ -21,7 +21,8 @@ use crate::bindings::Bindings;
 use crate::clock;
 use crate::config;
 use crate::log::{self, Level};
-use store::{Platform, SqliteStore};
+use store::SqliteStore;
+pub use store::{Database, Platform};
 
 /// An alarm handler that dies is called again; this one comes back by itself after so long.
 const ALARM_AGAIN: Millis = Millis::from_secs(5);

@@ -1,6 +1,7 @@
 //! What holds for every account, in whatever order its executions, drivers and shards ask: money,
 //! places, permits, rates and probes keep their limits. The model here knows nothing but what was
 //! asked and answered.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -97,6 +97,17 @@ impl Governor {
         self.taken.remove(id);
     }
 
+    /// An execution did not begin, or nobody knows whether it did: see the shell's `withdraw`.
+    pub fn withdraw(&mut self, now: Timestamp, id: &ExecutionId, certain: bool) {
+        let limited = self.spent.contains_key(id);
+        if limited && certain {
+            self.settle(now, id, MicroUsd::ZERO);
+        }
+        if certain || !limited {
+            self.leave(now, id);
+        }
+    }
+
     /// What an execution has spent that has ended.
     pub fn settle(&mut self, now: Timestamp, id: &ExecutionId, spent_total: MicroUsd) {
         let settlement = Settlement { id: id.clone(), spent_total, ended: true };

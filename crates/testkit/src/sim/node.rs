@@ -188,6 +188,7 @@ impl World {
         let Some(mut starter) = self.nodes.remove(&node) else { return Ok(()) };
         let Some(job) = starter.job else { return Ok(()) };
         let now = self.clock(starter.ahead_ms);
+        let mut certain = false;
         let found = match answer {
             Ok((Reply::Started { epoch }, _)) => {
                 let Stage::Starting { state, events, .. } = starter.stage else { return Ok(()) };
@@ -199,7 +200,10 @@ impl World {
                 self.start_decided(job, &id)?;
                 return self.go_on(node);
             }
-            Ok((Reply::Existing { id }, _)) => self.start_decided(job, &id),
+            Ok((Reply::Existing { id }, _)) => {
+                certain = id != starter.exec;
+                self.start_decided(job, &id)
+            }
             Ok((reply, _)) => Err(format!("a start was answered with {reply:?}")),
             Err(()) => {
                 if let Stage::Starting { again: again @ true, .. } = &mut starter.stage {
@@ -210,7 +214,7 @@ impl World {
                 self.start_failed(job)
             }
         };
-        self.governor.leave(self.clock(0), &starter.exec);
+        self.governor.withdraw(self.clock(0), &starter.exec, certain);
         found
     }
 

@@ -4,26 +4,24 @@
 
 use api_types::{VerbReply, VerbStatus};
 use axum::Json;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::execution::{Applies, Asked, Message, Refusal, State};
 use engine::ids::{ExecutionId, InboxSeq};
 use engine::plan::Violation;
-use engine::time::Millis;
+use engine::time::{Millis, Timestamp};
 use serde_json::Value;
 
 use super::pipeline::word;
-use super::preference::{Preference, idempotency_key};
+use super::preference::{PREFERENCE_APPLIED, Preference, idempotency_key};
 use crate::auth::Caller;
 use crate::clock::now;
 use crate::db::executions;
-use crate::driver::{self, Post, Posted};
+use crate::driver::{self, Post, Posted, ReadError, Site};
 use crate::error::{ApiError, ErrorCode};
 use crate::request::RequestContext;
 use crate::templates::sha256_hex;
 
-/// What `Prefer` was heeded.
-pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// How long an answer waits for the message to be met, where the client does not say.
 const WAIT_DEFAULT: Millis = Millis::new(1500);
 /// The longest that a client may make it wait.
@@ -136,11 +134,22 @@ pub async fn tell(
         (Posted::Ended, Some(refusal)) => return Err(ApiError::refused(id, refusal)),
         (posted, _) => return Err(not_stored(id, posted)),
     };
-    if !driver::wait_until_met(&site, id, until).await? {
-        return reply(state, &telling, VerbStatus::Accepted, Some(entry));
+    match standing_once_met(&site, id, until).await {
+        Ok(Some(state)) => reply(&state, &telling, VerbStatus::Done, Some(entry)),
+        // It is stored, whatever the journal says after that.
+        Ok(None) | Err(_) => reply(state, &telling, VerbStatus::Accepted, Some(entry)),
     }
-    let state = driver::find(&site, id, false).await?.ok_or(ApiError::PipelineNotFound)?;
-    reply(&state, &telling, VerbStatus::Done, Some(entry))
+}
+
+async fn standing_once_met(
+    site: &Site,
+    id: &ExecutionId,
+    until: Timestamp,
+) -> Result<Option<State>, ReadError> {
+    match driver::wait_until_met(site, id, until).await? {
+        true => driver::find(site, id, false).await,
+        false => Ok(None),
+    }
 }
 
 /// The answer to something that was said before and has taken effect.

@@ -1,10 +1,12 @@
 //! How a client wants its answer: `Prefer` (RFC 7240) and `Idempotency-Key`.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use engine::time::Millis;
 
 use crate::error::ApiError;
 
+/// Says what of `Prefer` was heeded.
+pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// The longest that a request may be kept waiting.
 pub const WAIT_MAX: Millis = Millis::from_secs(90);
 const KEY_CHARS_MAX: usize = 255;

@@ -53,13 +53,17 @@ pub enum Posted {
     },
 }
 
-/// Stores a message. A try without an answer may have stored it: it is not made again.
+/// Stores a message. A try without an answer is made once more: it finds what it stored.
 pub async fn post(site: &Site, post: Post<'_>) -> Result<Posted, ReadError> {
     let Post { id, message, key, reopens } = post;
     let entry = serde_json::to_value(message).map_err(ReplayError::from)?;
+    let key = key.or_else(|| key_of_its_own(message));
     let request = Request::Post { id: id.clone(), entry, key, reopens };
-    let (reply, _) = client::ask(&site.bindings, id, &request, None).await?;
-    match reply {
+    let answer = match client::ask(&site.bindings, id, &request, None).await {
+        Ok(answer) => answer,
+        Err(_) => client::ask(&site.bindings, id, &request, None).await?,
+    };
+    match answer.0 {
         Reply::Posted { n } => Ok(Posted::Stored(n)),
         Reply::Ended => Ok(Posted::Ended),
         Reply::Unknown => Ok(Posted::Unknown),
@@ -67,6 +71,12 @@ pub async fn post(site: &Site, post: Post<'_>) -> Result<Posted, ReadError> {
         Reply::TooLarge { max_bytes } => Ok(Posted::TooLarge { bytes_max: max_bytes }),
         other => Err(ReadError::Unexpected(format!("{other:?}"))),
     }
+}
+
+/// Most messages must not be stored twice; of heartbeats the last one counts.
+fn key_of_its_own(message: &Message) -> Option<String> {
+    let once = !matches!(message, Message::Heartbeat { .. });
+    once.then(|| format!("once:{:032x}", clock::random()))
 }
 
 /// Waits until all that has come in for an execution is met, at most until `until`; says whether

@@ -88,7 +88,7 @@ codes! {
         ["Raise budget_limit, or choose another strategy or template."];
     AccountBudgetExhausted PAYMENT_REQUIRED "account.budget_exhausted"
         "The account's budget is exhausted"
-        ["Try again when it renews, ask for less with budget_limit, or raise the account's budget."];
+        ["Wait until it renews, ask for less with budget_limit, or raise the account's budget."];
     AdmissionRefused TOO_MANY_REQUESTS "admission.refused" "Too many executions in progress"
         ["Try again after the seconds in Retry-After."];
     IdempotencyMismatch CONFLICT "idempotency.mismatch"

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use api_types::{OrchestrateRequest, PipelineReply};
 use axum::Json;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::execution::{Fault, State, Status};
 use engine::time::Millis;
 
 use crate::api::pipeline::{Disclosure, view};
-use crate::api::preference::{Preference, idempotency_key};
+use crate::api::preference::{PREFERENCE_APPLIED, Preference, idempotency_key};
 use crate::auth::{Authorized, Caller, ClientExecute};
 use crate::cache;
 use crate::clock::now;
@@ -25,8 +25,6 @@ use crate::openapi::{BodyErrors, CLIENT, ClientErrors, StartErrors};
 use crate::request::RequestContext;
 use crate::templates::{PublishedPlan, TemplateCache, TemplateError, canonical_json, sha256_hex};
 use ask::{Asked, Purpose};
-
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Starts an execution of a template.
 ///

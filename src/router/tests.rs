@@ -211,3 +211,81 @@ async fn head_has_the_headers_and_no_body() {
         assert!(headers.contains_key("x-request-id"));
     }
 }
+
+const ID: &str = "pipe_1_00000000000000000000000000";
+const WORKER: [(&str, &str); 2] = [("authorization", "Bearer worker-secret"), ("x-worker-id", "w")];
+
+#[tokio::test]
+async fn what_is_said_to_an_execution_is_checked_before_anything_is_looked_up() {
+    let large = format!("\"{}\"", "x".repeat(64 * 1024));
+    let long = format!("signal/{}", "n".repeat(65));
+    for (verb, body, status, code) in [
+        ("cancel", "", 503, "journal.unavailable"),
+        ("cancel", "{}", 503, "journal.unavailable"),
+        ("kill", "[]", 422, "request.invalid"),
+        ("pause", "{", 400, "json.malformed"),
+        ("resume", r#"{"budget_limit":"much"}"#, 422, "request.invalid"),
+        ("retry", r#"{"why":"x"}"#, 422, "request.invalid"),
+        ("rerun", "{}", 422, "request.invalid"),
+        ("rerun", "", 400, "json.malformed"),
+        ("restart", r#"{"revision":"oldest"}"#, 422, "request.invalid"),
+        ("signal/go", "", 503, "journal.unavailable"),
+        ("signal/go", "[1]", 503, "journal.unavailable"),
+        ("signal/go", &large, 413, "body.too_large"),
+        (&long, "1", 422, "request.invalid"),
+    ] {
+        let path = format!("/pipeline/{ID}/{verb}");
+        let (found, _, reply) = ask("POST", &path, &[KEY, JSON], body).await;
+        assert_eq!((found, &reply["code"]), (status, &Value::from(code)), "{verb}: {reply}");
+        let (found, _, reply) = ask("POST", &path, &[JSON], body).await;
+        assert_eq!((found, &reply["error"]), (401, &Value::from("API key required")), "{verb}");
+    }
+    let path = format!("/pipeline/{ID}/cancel");
+    let (found, _, _) = ask("POST", &path, &WORKER, "").await;
+    assert_eq!(found, 503, "a worker may as well");
+    let text = [KEY, ("content-type", "text/plain")];
+    let (found, _, reply) = ask("POST", &path, &text, "x").await;
+    assert_eq!((found, &reply["code"]), (415, &Value::from("body.media_type")));
+}
+
+#[tokio::test]
+async fn a_report_of_a_worker_is_checked_before_anything_is_looked_up() {
+    let report = r#"{"status":"succeeded","output":{},"fence":7}"#;
+    let path = format!("/pipeline/{ID}/steps/classify%5B3%5D/complete");
+    for (body, status, code) in [
+        (report, 503, "journal.unavailable"),
+        (r#"{"status":"running"}"#, 422, "request.invalid"),
+        (r#"{"status":"failed","fence":7}"#, 422, "request.invalid"),
+        ("", 400, "json.malformed"),
+    ] {
+        let (found, _, reply) = ask("POST", &path, &WORKER, body).await;
+        assert_eq!((found, &reply["code"]), (status, &Value::from(code)), "{body}: {reply}");
+    }
+    let (found, _, reply) = ask("POST", &path, &[KEY], report).await;
+    assert_eq!((found, &reply["code"]), (401, &Value::from("auth.worker_required")));
+    let nowhere = path.replace(ID, "nope");
+    let (found, _, reply) = ask("POST", &nowhere, &WORKER, report).await;
+    assert_eq!((found, &reply["code"]), (404, &Value::from("pipeline.not_found")));
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_may_follow_events() {
+    let origin = ("origin", "https://app.example");
+    let path = format!("/pipeline/{ID}/events");
+    let asked = [origin, ("access-control-request-method", "GET")];
+    let (status, headers, _) = ask("OPTIONS", &path, &asked, "").await;
+    assert_eq!(status, 204);
+    let allowed = headers[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
+    assert!(allowed.contains("Last-Event-ID") && allowed.contains("X-API-Key"), "{allowed}");
+    for (pairs, status, code) in [
+        (&[origin, KEY][..], 503, "journal.unavailable"),
+        (&[origin], 401, "auth.key_required"),
+        (&[origin, KEY, ("last-event-id", "soon")], 400, "event_id.invalid"),
+    ] {
+        let (found, headers, reply) = ask("GET", &path, pairs, "").await;
+        assert_eq!((found, &reply["code"]), (status, &Value::from(code)), "{reply}");
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
+    }
+    let (status, _, reply) = ask("GET", &format!("{path}?after=1.1"), &[KEY], "").await;
+    assert_eq!((status, &reply["code"]), (422, &Value::from("query.invalid")));
+}

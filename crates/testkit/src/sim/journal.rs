@@ -100,8 +100,11 @@ impl World {
             | (Request::Take { id }, Reply::Taken { epoch, .. }, Some(node)) => {
                 self.checker.granted(id, node, *epoch)
             }
-            (Request::Append { id, epoch, .. }, Reply::Appended { .. }, Some(node))
-            | (Request::Renew { id, epoch }, Reply::Renewed { .. }, Some(node)) => {
+            (Request::Append { id, epoch, seen, .. }, Reply::Appended { .. }, Some(node)) => {
+                self.checker.acknowledged(id, node, seen.0)?;
+                self.checker.accepted(id, node, *epoch)
+            }
+            (Request::Renew { id, epoch }, Reply::Renewed { .. }, Some(node)) => {
                 self.checker.accepted(id, node, *epoch)
             }
             (Request::Append { id, seq, .. }, Reply::OutOfSequence { .. }, Some(node)) => {

@@ -15,8 +15,10 @@ fn what_the_first_version_wrote_still_reads() {
     let id = id(1);
     let read = |text: String| decode::<Request>(&text).unwrap().0;
     let text = format!(
-        r#"{{"op":"start","id":"{id}","account":"default","at":0,"idempotency":null,"after":"active"}}"#
+        r#"{{"op":"start","id":"{id}","account":"default","at":0,"idempotency":null,
+            "after":"active"}}"#
     );
+    let text = text.replace('\n', "");
     assert_eq!(read(text), start_with(None, 1, After::Active));
     let text = format!(r#"{{"op":"append","id":"{id}","epoch":1,"seq":2,"after":"ended"}}"#);
     assert_eq!(read(text), append(1, 1, 2, After::Ended));

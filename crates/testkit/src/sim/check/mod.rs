@@ -49,6 +49,8 @@ struct Seen {
     charged: u64,
     posted: u64,
     met: BTreeMap<NodeId, u64>,
+    /// What a driver acknowledged: it never comes again.
+    acknowledged: u64,
 }
 
 impl Checker {
@@ -123,7 +125,8 @@ impl Checker {
             return Ok(());
         }
         seen.holder = None;
-        let met = seen.met.get(&node).copied().unwrap_or_default();
+        let met = seen.met.get(&node).copied().unwrap_or_default().max(seen.acknowledged);
+        seen.acknowledged = met;
         if met < seen.posted {
             let posted = seen.posted;
             return Err(format!("{id}: {posted} entries came in, and its driver left after {met}"));
@@ -144,6 +147,17 @@ impl Checker {
             let met = seen.met.entry(node).or_default();
             *met = n.max(*met);
         }
+    }
+
+    /// An append acknowledged what came in: its driver, or one before it, was told of it.
+    pub fn acknowledged(&mut self, id: &ExecutionId, node: NodeId, n: u64) -> Checked {
+        let Some(seen) = self.executions.get_mut(id) else { return Ok(()) };
+        let met = seen.met.get(&node).copied().unwrap_or_default().max(seen.acknowledged);
+        if n > met {
+            return Err(format!("{id}: {node} acknowledges entry {n} and has met {met}"));
+        }
+        seen.acknowledged = seen.acknowledged.max(n);
+        Ok(())
     }
 
     /// A worker is called.
@@ -283,6 +297,7 @@ impl Seen {
             charged: 0,
             posted: 0,
             met: BTreeMap::new(),
+            acknowledged: 0,
         }
     }
 }

@@ -257,6 +257,11 @@ impl Known {
     }
 }
 
+/// What a definition is known by: the SHA-256 of its canonical JSON, in hex.
+pub fn content_hash(definition: &TemplateDefinition) -> String {
+    sha256_hex(canonical(definition).as_bytes())
+}
+
 /// Compiles what the rows say and finds the revision that holds it; stores one when it is new.
 async fn publish(
     db: &impl Database,

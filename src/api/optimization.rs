@@ -2,19 +2,17 @@
 //! people. It must not count anything itself.
 
 use api_types::OptimizationReport;
+use engine::execution::{Optimization, Saved, Summary};
 use engine::money::MicroUsd;
 use engine::time::Millis;
 
 /// The most steps that a detail names.
 const STEPS_NAMED_MAX: usize = 10;
 
-/// What one optimisation saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Saved {
-    /// Money that was not spent.
-    pub cost: MicroUsd,
-    /// Time that did not pass.
-    pub duration: Millis,
+/// The reports of an execution whose journal is at hand.
+pub fn of_summary(summary: &Summary) -> Vec<OptimizationReport> {
+    let told = |found: &Optimization| report(found.kind.as_str(), Some(found.saved), &found.steps);
+    summary.optimizations.iter().map(told).collect()
 }
 
 /// The reports of an execution of which only the words are left.

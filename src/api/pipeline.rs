@@ -1,7 +1,8 @@
 //! One execution: where it stands, its steps, and, for whoever may see them, what they produced.
 
 use api_types::{
-    CommunicationMethod, ExecutionStatus, Pipeline, PipelineReply, StepResult, StepStatus,
+    CommunicationMethod, ExecutionStatus, OptimizationReport, Pipeline, PipelineReply, StepResult,
+    StepStatus,
 };
 use axum::Json;
 use engine::ids::ExecutionId;
@@ -62,7 +63,7 @@ pub async fn show_pipeline(
         Some(_) => Disclosure::Everything,
         None => Disclosure::Progress,
     };
-    let (mut rows, restarted_from) =
+    let Found { mut rows, restarted_from, optimizations } =
         find(&context, &id, disclosure).await?.ok_or(ApiError::PipelineNotFound)?;
     if caller.is_some_and(|caller| caller.account() != rows.execution.account_id) {
         return Err(ApiError::PipelineNotFound);
@@ -70,8 +71,19 @@ pub async fn show_pipeline(
     if disclosure == Disclosure::Everything {
         bring_payloads(&context, &mut rows.steps).await?;
     }
-    let reply = view(rows, disclosure)?;
-    Ok(Json(PipelineReply { restarted_from, ..reply }))
+    let mut reply = view(rows, disclosure)?;
+    reply.restarted_from = restarted_from;
+    if let Some(optimizations) = optimizations {
+        reply.pipeline.optimizations = optimizations;
+    }
+    Ok(Json(reply))
+}
+
+/// An execution, and what only its journal knows of it.
+struct Found {
+    rows: Projected,
+    restarted_from: Option<String>,
+    optimizations: Option<Vec<OptimizationReport>>,
 }
 
 /// The execution as its journal has it, with the one that it does again; else, when the journal is
@@ -80,14 +92,20 @@ async fn find(
     context: &RequestContext,
     id: &ExecutionId,
     disclosure: Disclosure,
-) -> Result<Option<(Projected, Option<String>)>, ApiError> {
+) -> Result<Option<Found>, ApiError> {
     let payloads = disclosure == Disclosure::Everything;
     if let Some(found) = driver::find(&context.site(), id, payloads).await? {
         let restarted_from = found.started.restarted_from.as_ref().map(ToString::to_string);
-        return Ok(Some((rows_of(&found, 0, now()), restarted_from)));
+        let optimizations = Some(optimization::of_summary(&found.summary(now())));
+        let rows = rows_of(&found, 0, now());
+        return Ok(Some(Found { rows, restarted_from, optimizations }));
     }
     let row = executions::by_pipeline_id(&context.database()?, id.as_str()).await?;
-    Ok(row.map(|(execution, steps)| (Projected { execution, steps }, None)))
+    Ok(row.map(|(execution, steps)| Found {
+        rows: Projected { execution, steps },
+        restarted_from: None,
+        optimizations: None,
+    }))
 }
 
 async fn bring_payloads(context: &RequestContext, steps: &mut [Step]) -> Result<(), ApiError> {

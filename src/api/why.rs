@@ -63,7 +63,7 @@ struct Moments {
 
 fn reply(state: &State, standing: &Standing, moments: Moments) -> Result<WhyReply, ApiError> {
     let blocked = state.why(moments.now);
-    let steps = blocked.iter().take(STEPS_MAX).map(|blocked| step_of(state, blocked));
+    let steps = blocked.iter().take(STEPS_MAX).map(step_of);
     let lease_until = standing.lease_until.filter(|until| *until > moments.now);
     Ok(WhyReply {
         pipeline_id: state.started.id.to_string(),
@@ -85,12 +85,11 @@ fn reply(state: &State, standing: &Standing, moments: Moments) -> Result<WhyRepl
     })
 }
 
-fn step_of(state: &State, blocked: &Blocked) -> Result<WhyStep, ApiError> {
-    let index = state.plan.find(&blocked.step);
-    let status = index.map(|index| word(state.step(index).status.as_str().to_owned()));
+fn step_of(blocked: &Blocked) -> Result<WhyStep, ApiError> {
+    let status = word(blocked.status.as_str().to_owned())?;
     Ok(WhyStep {
         step: blocked.step.clone(),
-        status: status.transpose()?,
+        status: Some(status),
         blocker: blocked.by.kind().to_owned(),
         reason: blocked.by.to_string(),
         next_at: blocked.next_at.map(iso),

@@ -103,7 +103,7 @@ pub(super) async fn withdraw(site: &Site, account: &str, id: &ExecutionId, certa
         }
     }
     if certain || !limited {
-        leave(site, account, id).await;
+        leave(site, account, id, Vec::new()).await;
     }
 }
 

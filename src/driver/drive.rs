@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 
+use engine::admission::Report;
 use engine::driver::{Action, Answer, Driver, Ending, Limits, Trouble};
-use engine::execution::{Fault, FaultKind, INLINE_BYTES_MAX, Outcome, Request, State};
+use engine::execution::{INLINE_BYTES_MAX, Request, State};
 use engine::ids::{Epoch, ExecutionId, Fence, InboxSeq, Seq};
 use engine::shard::{After, InboxEntry, Reply, Request as ShardRequest};
 use engine::time::{Millis, Timestamp};
@@ -14,7 +15,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use serde_json::json;
 use worker::Delay;
 
-use super::Site;
+use super::{Site, child};
 use crate::effects::answer::Called;
 use crate::effects::{call, offload};
 use crate::journal::{client, replay};
@@ -41,8 +42,15 @@ impl Site {
 
 type Flights<'a> = FuturesUnordered<LocalBoxFuture<'a, Option<Answer>>>;
 
+/// How a driver ended: the state that it leaves, and what its calls came to since it last said so.
+pub(super) struct Driven {
+    pub ending: Ending,
+    pub state: State,
+    pub reports: Vec<Report>,
+}
+
 /// Drives until the machine has come to its end. The place is still taken: see [`leave`].
-pub(super) async fn drive(site: &Site, driver: Driver) -> (Ending, State) {
+pub(super) async fn drive(site: &Site, driver: Driver) -> Driven {
     let (id, account) = {
         let started = &driver.state().started;
         (started.id.clone(), started.account.clone())
@@ -64,14 +72,15 @@ pub(super) async fn drive(site: &Site, driver: Driver) -> (Ending, State) {
         }
         round.wait().await;
     };
+    let reports = round.driver.take_reports();
     let state = round.driver.into_state();
     note(&id, ending, &state);
-    (ending, state)
+    Driven { ending, state, reports }
 }
 
 /// Gives the place of an execution back. A place that is not given back runs out.
-pub(super) async fn leave(site: &Site, account: &str, id: &ExecutionId) {
-    if let Err(error) = governor::leave(&site.bindings, account, id, Vec::new()).await {
+pub(super) async fn leave(site: &Site, account: &str, id: &ExecutionId, reports: Vec<Report>) {
+    if let Err(error) = governor::leave(&site.bindings, account, id, reports).await {
         log::write(
             Level::Warn,
             json!({
@@ -106,8 +115,19 @@ impl Round<'_> {
                     }
                     continue;
                 }
-                Action::Append { epoch, seq, after, events } => async move {
-                    let place = Place { epoch, seq, after };
+                Action::Child(child) => {
+                    async move { Some(child::begin_or_look(site, *child).await) }.boxed_local()
+                }
+                Action::CancelChild(child) => async move {
+                    let told = child::cancel(site, id, &child).await;
+                    Some(Answer::Told { child, told })
+                }
+                .boxed_local(),
+                Action::Pass { .. } | Action::Return { .. } | Action::Report(_) => {
+                    self.ask_governor(action)
+                }
+                Action::Append { epoch, seq, seen, after, events } => async move {
+                    let place = Place { epoch, seq, seen, after };
                     Some(Answer::Appended(append(site, id, place, events).await))
                 }
                 .boxed_local(),
@@ -123,15 +143,51 @@ impl Round<'_> {
         }
         if clock::now() >= self.keep_at {
             self.keep_at = clock::now().plus(KEEP_PLACE_EVERY);
-            let account = self.account;
+            let (account, reports) = (self.account, self.driver.take_reports());
             self.flights.push(
                 async move {
                     // A place that is not kept runs out: the execution goes on without it.
-                    governor::keep(&site.bindings, account, id, Vec::new()).await.ok();
-                    None
+                    let kept = governor::keep(&site.bindings, account, id, reports).await;
+                    kept.ok().map(Answer::Gates)
                 }
                 .boxed_local(),
             );
+        }
+    }
+
+    /// What concerns the gates of workers. A Governor that gives no answer is asked again.
+    fn ask_governor<'b>(&mut self, action: Action) -> LocalBoxFuture<'b, Option<Answer>>
+    where
+        Self: 'b,
+    {
+        let (site, id, account) = (self.site, self.id, self.account);
+        let bindings = &site.bindings;
+        match action {
+            Action::Pass { unit, path, worker, gate, priority, until } => async move {
+                let call = governor::Call { path, worker, gate, priority, until };
+                let answer = match governor::pass(bindings, account, id, call).await {
+                    Ok(governor::Passage::Passed(_)) => Some(Ok(())),
+                    Ok(governor::Passage::Held(reason, after)) => Some(Err((reason, after))),
+                    Err(_) => None,
+                };
+                Some(Answer::Passed { unit, answer })
+            }
+            .boxed_local(),
+            Action::Return { path, worker } => {
+                let reports = self.driver.take_reports();
+                async move {
+                    let place = (path.as_str(), worker.as_str());
+                    let noted = governor::give_back(bindings, account, id, place, reports).await;
+                    noted.ok().map(Answer::Gates)
+                }
+                .boxed_local()
+            }
+            Action::Report(reports) => async move {
+                let noted = governor::report(bindings, account, id, reports).await;
+                noted.ok().map(Answer::Gates)
+            }
+            .boxed_local(),
+            _ => async { None }.boxed_local(),
         }
     }
 
@@ -141,13 +197,17 @@ impl Round<'_> {
     {
         let site = self.site.clone();
         let fence = request.fence;
-        let made =
-            async move { answered(call::call(&site.bindings, &site.config, &request).await) };
+        let made = async move { call::call(&site.bindings, &site.config, &request).await };
         let (made, abort) = abortable(made);
         self.aborts.insert(fence, abort);
         // A call that was given up has no answer.
-        async move { made.await.ok().map(|outcome| Answer::Called { fence, outcome }) }
-            .boxed_local()
+        async move {
+            made.await.ok().map(|called| match called {
+                Called::Answered(outcome) => Answer::Called { fence, outcome },
+                Called::Accepted { heartbeat: silence } => Answer::Accepted { fence, silence },
+            })
+        }
+        .boxed_local()
     }
 
     /// Waits for an answer or for the machine's next moment; takes all answers that are there.
@@ -172,22 +232,10 @@ impl Round<'_> {
 
     fn take(&mut self, answer: Option<Answer>) {
         let Some(answer) = answer else { return };
-        if let Answer::Called { fence, .. } = &answer {
+        if let Answer::Called { fence, .. } | Answer::Accepted { fence, .. } = &answer {
             self.aborts.remove(fence);
         }
         self.driver.answered(clock::now(), clock::entropy(), answer);
-    }
-}
-
-/// The machine takes an output or a fault for an answer.
-fn answered(called: Called) -> Outcome {
-    match called {
-        Called::Answered(outcome) => outcome,
-        Called::Accepted { .. } => {
-            let message = "the worker answered 202: its output is still to come";
-            let fault = Fault::new(FaultKind::Output, "worker.malformed_output", message);
-            Outcome { result: Err(fault), cost: None, memoised: None }
-        }
     }
 }
 
@@ -211,6 +259,7 @@ impl Pause {
 struct Place {
     epoch: Epoch,
     seq: Seq,
+    seen: InboxSeq,
     after: After,
 }
 
@@ -224,8 +273,8 @@ async fn append(
         trouble(id, &error);
         Trouble::Unavailable
     })?;
-    let Place { epoch, seq, after } = place;
-    let request = ShardRequest::Append { id: id.clone(), epoch, seq, after, seen: InboxSeq(0) };
+    let Place { epoch, seq, seen, after } = place;
+    let request = ShardRequest::Append { id: id.clone(), epoch, seq, after, seen };
     ask(site, id, &request, Some(&record)).await
 }
 
@@ -266,8 +315,8 @@ async fn ask(
     record: Option<&str>,
 ) -> Result<Vec<InboxEntry>, Trouble> {
     match client::ask(&site.bindings, id, request, record).await {
-        Ok((Reply::Appended { inbox } | Reply::Renewed { inbox }, _)) => Ok(inbox),
-        Ok((Reply::InboxNotEmpty { inbox }, _)) => Ok(inbox),
+        Ok((Reply::Appended { inbox } | Reply::Renewed { inbox }, _))
+        | Ok((Reply::InboxNotEmpty { inbox }, _)) => resolved(site, id, inbox).await,
         Ok((Reply::Released, _)) => Ok(Vec::new()),
         Ok((other, _)) => {
             trouble(id, &format!("{other:?}"));
@@ -278,6 +327,19 @@ async fn ask(
             Err(Trouble::Unavailable)
         }
     }
+}
+
+/// The entries with the outputs that they refer to. Without them the shard is asked again.
+async fn resolved(
+    site: &Site,
+    id: &ExecutionId,
+    mut inbox: Vec<InboxEntry>,
+) -> Result<Vec<InboxEntry>, Trouble> {
+    offload::resolve_inbox(&site.bindings, &mut inbox).await.map_err(|error| {
+        trouble(id, &error.to_string());
+        Trouble::Unavailable
+    })?;
+    Ok(inbox)
 }
 
 fn trouble(id: &ExecutionId, error: &str) {

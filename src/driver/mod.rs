@@ -2,6 +2,7 @@
 //! gives. A driver holds nothing that is not in the journal: it may die at any await.
 
 mod admit;
+mod child;
 mod drive;
 mod post;
 mod read;

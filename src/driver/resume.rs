@@ -2,7 +2,7 @@
 //! handed over. The queue's message names the execution and nothing else: what to do stands in
 //! the journal.
 
-use engine::driver::{Driver, Ending};
+use engine::driver::{Answer, Driver, Ending};
 use engine::ids::ExecutionId;
 use engine::shard::{InboxEntry, Reply, Request};
 use engine::time::Millis;
@@ -50,16 +50,19 @@ fn execution_of(message: &RawMessage) -> Option<ExecutionId> {
 /// Takes the lease and drives; does nothing when another driver holds it or nothing is left to do.
 pub async fn resume(site: &Site, id: &ExecutionId, lifetime: Millis) -> Option<Ending> {
     match take(site, id, lifetime).await {
-        Ok(Some(driver)) => {
+        Ok(Some(mut driver)) => {
             let account = driver.state().started.account.clone();
             // Whoever goes on is never refused; without an answer it goes on without a place.
-            governor::keep(&site.bindings, &account, id, Vec::new()).await.ok();
-            let (ending, state) = drive(site, driver).await;
-            leave(site, &account, id).await;
-            if let Some(kept) = cache::keepable(&site.config, &state) {
+            let kept = governor::keep(&site.bindings, &account, id, Vec::new()).await;
+            if let Ok(gates) = kept {
+                driver.answered(clock::now(), clock::entropy(), Answer::Gates(gates));
+            }
+            let driven = drive(site, driver).await;
+            leave(site, &account, id, driven.reports).await;
+            if let Some(kept) = cache::keepable(&site.config, &driven.state) {
                 cache::keep(&site.bindings, kept).await;
             }
-            Some(ending)
+            Some(driven.ending)
         }
         Ok(None) => None,
         Err(error) => {
@@ -84,13 +87,14 @@ async fn take(
 ) -> Result<Option<Driver>, ReadError> {
     let request = Request::Take { id: id.clone() };
     let (reply, records) = client::ask(&site.bindings, id, &request, None).await?;
-    let (lease, inbox): (_, Vec<InboxEntry>) = match reply {
+    let (lease, mut inbox): (_, Vec<InboxEntry>) = match reply {
         Reply::Taken { epoch, seq, inbox } => ((epoch, seq), inbox),
         Reply::Held { .. } | Reply::Ended | Reply::Unknown => return Ok(None),
         other => return Err(ReadError::Unexpected(format!("{other:?}"))),
     };
     let mut events = replay::events(&records)?;
     offload::resolve(&site.bindings, &mut events).await?;
+    offload::resolve_inbox(&site.bindings, &mut inbox).await?;
     let state = replay::state(events)?;
     let (now, entropy) = (clock::now(), clock::entropy());
     Ok(Some(Driver::taken(now, entropy, state, lease, &inbox, site.limits(lifetime))))

@@ -21,7 +21,7 @@ use worker::{Context, Delay};
 
 use super::Site;
 use super::admit::{Admitted, admit, withdraw};
-use super::drive::{drive, encode, leave};
+use super::drive::{Driven, drive, encode, leave};
 use super::read::{ReadError, outcome_of, wait_for_end};
 use crate::bindings::Missing;
 use crate::db::DbError;
@@ -216,6 +216,7 @@ async fn begin(
         entropy: clock::entropy(),
         slots: limits.in_flight_max.min(limits.calls_max),
         latest_end: limits.lifetime_end,
+        gates: &execution::NO_GATES,
     };
     let (state, events) = execution::start(started, Arc::clone(&start.plan), &deciding);
     let ended = state.status.is_final();
@@ -275,12 +276,12 @@ async fn follow(
     let (tell, told) = oneshot::channel();
     let (background, driven) = (site.clone(), id.clone());
     context.wait_until(async move {
-        let ended = drive(&background, driver).await;
-        let account = ended.1.started.account.clone();
-        let kept = cache::keepable(&background.config, &ended.1);
+        let Driven { ending, state, reports } = drive(&background, driver).await;
+        let account = state.started.account.clone();
+        let kept = cache::keepable(&background.config, &state);
         // The caller may have gone: the journal has the outcome.
-        tell.send(ended).ok();
-        leave(&background, &account, &driven).await;
+        tell.send((ending, state)).ok();
+        leave(&background, &account, &driven, reports).await;
         if let Some(kept) = kept {
             cache::keep(&background.bindings, kept).await;
         }

@@ -9,6 +9,7 @@ use worker::wasm_bindgen::JsValue;
 use worker::web_sys;
 
 use super::answer::{ACCEPTED, Answer, Asker, Called};
+use super::memo::{self, Memo, MemoKey};
 use crate::bindings::Bindings;
 use crate::clock;
 use crate::config::Config;
@@ -39,6 +40,22 @@ pub fn via_text(via: Via) -> &'static str {
 
 /// Makes the call. Dropping the future gives the call up.
 pub async fn call(bindings: &Bindings, config: &Config, request: &Request) -> Called {
+    let body = request.body.as_ref().ok();
+    let memo = body.zip(request.memo).map(|(body, ttl)| Memo {
+        key: MemoKey {
+            account: &request.account,
+            worker: &request.worker,
+            version: &request.version,
+            endpoint: &request.endpoint,
+            body,
+        },
+        ttl,
+        estimated_cost: request.estimated_cost,
+    });
+    memo::through(bindings, memo, make(bindings, config, request)).await
+}
+
+async fn make(bindings: &Bindings, config: &Config, request: &Request) -> Called {
     match exchange(bindings, config, request).await {
         Ok(answer) => {
             let asker = Asker { step: &request.step, worker: &request.worker };

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use engine::execution::{Event, INLINE_BYTES_MAX, Payload, StoredRef};
 use engine::ids::{ExecutionId, Fence};
+use engine::shard::InboxEntry;
 use futures::future::try_join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bindings::Bindings;
 use crate::journal::replay;
 use crate::templates::sha256_hex;
 
+/// Where the output stands in the inbox entry of a report.
+const REPORTED: &str = "/outcome/result/Ok";
 /// How much of a content's SHA-256 stands in a key.
 const CONTENT_CHARS: usize = 16;
 
@@ -29,12 +32,18 @@ pub async fn store_large(
 ) -> Result<(), OffloadError> {
     for event in events {
         let (step, fence) = match event {
-            Event::StepSucceeded { step, fence, .. } => (step.clone(), fence.unwrap_or_default()),
-            Event::StepReused { step, .. } => (step.clone(), Fence::default()),
+            Event::StepSucceeded { step, fence, .. } => (step.clone(), *fence),
+            Event::StepReused { step, .. } => (step.clone(), None),
             _ => continue,
         };
         for output in replay::outputs(std::slice::from_mut(event)) {
-            store(bindings, &format!("outputs/{id}/{step}/{fence}.json"), output).await?;
+            match fence {
+                Some(fence) => {
+                    store(bindings, &format!("outputs/{id}/{step}/{fence}.json"), output).await?;
+                }
+                // What has no attempt may be done anew with another outcome.
+                None => store_reported(bindings, id, (&step, Fence::default()), output).await?,
+            }
         }
     }
     Ok(())
@@ -66,6 +75,22 @@ async fn store(bindings: &Bindings, key: &str, output: &mut Payload) -> Result<(
     let put = bucket.put(key, text.into_bytes()).execute().await;
     put.map_err(|error| OffloadError(error.to_string()))?;
     output.set_stored(StoredRef { key: key.to_owned(), bytes });
+    Ok(())
+}
+
+/// Brings the values of outputs that inbox entries refer to.
+pub async fn resolve_inbox(
+    bindings: &Bindings,
+    inbox: &mut [InboxEntry],
+) -> Result<(), OffloadError> {
+    for entry in inbox {
+        let Some(output) = entry.entry.pointer_mut(REPORTED) else { continue };
+        let payload: Option<Payload> = serde_json::from_value(output.clone()).ok();
+        if let Some(stored) = payload.as_ref().and_then(Payload::unresolved) {
+            let value = bring(bindings, stored).await?;
+            *output = json!(Payload::inline(Value::clone(&value)));
+        }
+    }
     Ok(())
 }
 

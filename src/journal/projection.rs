@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use engine::admission::Settlement;
-use engine::execution::{Payload, State, StepState, StepStatus};
-use engine::plan::{Kind, Step as PlannedStep};
+use engine::execution::{Payload, State, StepState, StepStatus, Unit};
+use engine::plan::{Kind, StepIndex};
 use engine::shard::Projected;
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
@@ -122,10 +122,10 @@ fn state(records: &[String]) -> Result<State, ReplayError> {
 
 /// The rows of an execution whose journal has `seq` records.
 pub fn rows_of(state: &State, seq: u64, now: Timestamp) -> db::projection::Projected {
-    let steps = state.plan.steps.iter().zip(&state.steps);
+    let steps = state.plan.indices();
     db::projection::Projected {
         execution: execution_of(state, seq, now),
-        steps: steps.map(|(planned, step)| step_of(planned, step, now)).collect(),
+        steps: steps.map(|index| step_of(state, index, now)).collect(),
     }
 }
 
@@ -157,7 +157,7 @@ fn execution_of(state: &State, seq: u64, now: Timestamp) -> Execution {
         optimization_applied: summary
             .optimizations
             .iter()
-            .map(|optimization| optimization.as_str().to_owned())
+            .map(|optimization| optimization.kind.as_str().to_owned())
             .collect(),
         cache_hit: state.is_cache_hit(),
         total_execution_time_ms: summary.duration.get(),
@@ -180,8 +180,9 @@ fn result_of(state: &State) -> Option<Value> {
     state.result().ok()
 }
 
-fn step_of(planned: &PlannedStep, step: &StepState, now: Timestamp) -> Step {
-    let target = planned.target(step.fallback);
+fn step_of(state: &State, index: StepIndex, now: Timestamp) -> Step {
+    let (planned, step) = (state.plan.step(index), state.step(index));
+    let target = state.target(Unit::whole(index), step.fallback);
     let succeeded = step.status == StepStatus::Succeeded;
     let answered = u64::from(succeeded && step.reused_from.is_none());
     let not_failed = answered + u64::from(step.attempt.is_some());
@@ -200,7 +201,7 @@ fn step_of(planned: &PlannedStep, step: &StepState, now: Timestamp) -> Step {
         execution_time_ms: duration.map_or(0, Millis::get),
         cost_micro_usd: step.cost.as_micros(),
         cost_estimated: step.cost_estimated,
-        cache_hit: step.reused_from.is_some(),
+        cache_hit: step.reused_from.is_some() || step.memoised.is_some(),
         communication_method: call::via_text(call::via(target)).to_owned(),
         error: error.or_else(|| step.skipped.as_ref().map(|reason| json!({ "skipped": reason }))),
         data: step.output.clone(),

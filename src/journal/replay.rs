@@ -70,9 +70,23 @@ struct Moment {
 pub fn outputs(events: &mut [Event]) -> impl Iterator<Item = &mut Payload> {
     events.iter_mut().filter_map(|event| match event {
         Event::StepSucceeded { output, .. } | Event::StepReused { output, .. } => Some(output),
+        Event::SignalReceived { payload, .. } => Some(payload),
         Event::Started(_)
         | Event::AttemptStarted { .. }
+        | Event::AttemptAccepted { .. }
+        | Event::Heartbeat { .. }
         | Event::AttemptFailed { .. }
+        | Event::StepCancelled { .. }
+        | Event::StepHeld { .. }
+        | Event::MapStarted { .. }
+        | Event::WaitStarted { .. }
+        | Event::Asked { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::Parked { .. }
+        | Event::Woken { .. }
+        | Event::Unwinding { .. }
+        | Event::Reset { .. }
         | Event::StepFailed { .. }
         | Event::StepSkipped { .. }
         | Event::LateAnswer { .. }

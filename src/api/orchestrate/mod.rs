@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use engine::execution::{Fault, State, Status};
 use engine::time::Millis;
 
+use crate::api::optimization;
 use crate::api::pipeline::{Disclosure, view};
 use crate::api::preference::{PREFERENCE_APPLIED, Preference, idempotency_key};
 use crate::auth::{Authorized, Caller, ClientExecute};
@@ -189,6 +190,7 @@ pub(super) fn reply(state: &State) -> Result<Response, ApiError> {
     };
     let mut reply: PipelineReply = view(rows_of(state, 0, now()), Disclosure::Everything)?;
     reply.restarted_from = state.started.restarted_from.as_ref().map(ToString::to_string);
+    reply.pipeline.optimizations = optimization::of_summary(&state.summary(now()));
     let location = HeaderValue::from_str(&reply.pipeline_url);
     let mut response = (status, Json(reply)).into_response();
     if let Some(location) = location.ok().filter(|_| status == StatusCode::ACCEPTED) {

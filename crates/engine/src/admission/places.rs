@@ -67,9 +67,7 @@ impl Places {
         priority: i64,
         waits: bool,
     ) -> Asked {
-        if self.places.len() >= limit as usize {
-            self.places.retain(|_, place| place.until > now);
-        }
+        self.places.retain(|_, place| place.until > now);
         self.line.drop_silent(now);
         let free = (limit as usize).saturating_sub(self.places.len());
         let before = self.line.before(id, priority);
@@ -251,6 +249,17 @@ mod tests {
         assert_eq!(patient(&mut places, 3, 11, 0), Asked::Granted);
         assert_eq!(behind(patient(&mut places, 4, 12, 0)), Some(1), "one is left, for the head");
         assert_eq!(patient(&mut places, 5, 10, 0), Asked::Granted);
+    }
+
+    #[test]
+    fn places_that_ran_out_are_free_for_those_behind_the_head_too() {
+        let mut places = Places::default();
+        now_or_never(&mut places, 0, 1);
+        now_or_never(&mut places, 29_000, 2);
+        patient(&mut places, 29_000, 10, 0);
+        places.leave(at(29_900), &id(2));
+        assert_eq!(patient(&mut places, 30_000, 11, 0), Asked::Granted, "the first ran out");
+        assert_eq!(patient(&mut places, 30_001, 10, 0), Asked::Granted);
     }
 
     #[test]

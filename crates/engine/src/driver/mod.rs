@@ -6,23 +6,27 @@
 //! cannot start anything more within its limits hands the execution over.
 
 mod action;
+mod gates;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::execution::{Context, Effect, Event, Input, State, effects};
-use crate::ids::{Epoch, Fence, InboxSeq, Seq};
-use crate::plan::Address;
+use crate::execution::{Context, Effect, Event, Input, Message, State, effects, is_by_binding};
+use crate::ids::{Epoch, ExecutionId, Fence, InboxSeq, Seq};
+use crate::plan::Gate;
 use crate::shard::{After, InboxEntry};
 use crate::time::{Millis, Timestamp};
 pub use action::{Action, Answer, Ending, Limits, Trouble};
+use gates::{Asking, Gatekeeping};
 
 /// How often an append that got no answer is made again before the driver gives up.
 const APPEND_RETRIES_MAX: u32 = 6;
 /// The pause before what got no answer is asked again; it doubles each time.
 const PAUSE: Millis = Millis::new(50);
+/// When an execution that could not be looked at is looked at again.
+const LOOK_AGAIN: Millis = Millis::new(500);
 /// How often it doubles.
 const DOUBLINGS_MAX: u32 = 10;
 
@@ -40,13 +44,26 @@ pub struct Driver {
     seen: InboxSeq,
     /// Events that wait for the next append.
     unsent: Vec<Event>,
-    /// The append in flight.
+    /// The append in flight, and the inbox entry up to which it takes in.
     sending: Vec<Event>,
+    sending_seen: InboxSeq,
+    /// Whether the execution is over with it.
+    sending_ends: bool,
     append: Append,
     /// What may be done now: its events are durable.
     due: Vec<Effect>,
     /// Calls that the shell has in flight.
     calls: BTreeSet<Fence>,
+    /// Executions that the shell looks at, and those that are looked at again at a moment.
+    children: BTreeSet<Fence>,
+    children_again: BTreeSet<(Timestamp, Fence)>,
+    /// Executions that the shell calls off.
+    telling: BTreeSet<ExecutionId>,
+    gates: Gatekeeping,
+    /// Who does each attempt that this driver made, for the Governor.
+    workers: BTreeMap<Fence, (String, String, Gate)>,
+    /// Permits of calls that are over.
+    returns: Vec<(String, String)>,
     calls_made: u32,
     /// When the shard was asked what it last confirmed: that the lease is this driver's.
     confirmed_at: Timestamp,
@@ -58,6 +75,8 @@ pub struct Driver {
     releasing: bool,
     /// Whether this driver took over and has appended nothing yet.
     fruitless: bool,
+    /// Whether the end of the execution must be said once more.
+    closes: bool,
     ending: Option<Ending>,
 }
 
@@ -88,6 +107,7 @@ impl Driver {
         // The lease counts from the start, which the shard was asked for after that moment.
         driver.confirmed_at = driver.state.started.at;
         driver.calls_made = driver.bindings_called(events);
+        driver.note_calls(events);
         driver.due = events.iter().flat_map(|event| effects(&driver.state, event)).collect();
         driver.end_if_over();
         driver
@@ -105,8 +125,11 @@ impl Driver {
         let (epoch, seq) = lease;
         let mut driver = Self::new(now, state, epoch, seq, limits);
         driver.fruitless = true;
-        driver.meet(inbox);
+        driver.meet(now, entropy, inbox);
         driver.feed(now, entropy, Input::TakenOver(epoch));
+        driver.look_after_children(now);
+        // Its end is in the journal, and the shard does not know: it is said again.
+        driver.closes = driver.state.status.is_final() && driver.unsent.is_empty();
         driver
     }
 
@@ -118,9 +141,17 @@ impl Driver {
             seen: InboxSeq::default(),
             unsent: Vec::new(),
             sending: Vec::new(),
+            sending_seen: InboxSeq::default(),
+            sending_ends: false,
             append: Append::Idle,
             due: Vec::new(),
             calls: BTreeSet::new(),
+            children: BTreeSet::new(),
+            children_again: BTreeSet::new(),
+            telling: BTreeSet::new(),
+            gates: Gatekeeping::default(),
+            workers: BTreeMap::new(),
+            returns: Vec::new(),
             calls_made: 0,
             confirmed_at: now,
             renew_at: now.plus(limits.renew_every),
@@ -128,6 +159,7 @@ impl Driver {
             renewals_lost: 0,
             releasing: false,
             fruitless: false,
+            closes: false,
             ending: None,
             limits,
         }
@@ -161,18 +193,27 @@ impl Driver {
             self.feed(now, entropy, Input::Tick);
         }
         // A slot came free, or a retry is due: whatever else is in flight.
-        if self.slots() > 0 && self.state.has_startable(now) {
+        if self.slots() > 0 && self.could_start(now) {
             self.feed(now, entropy, Input::Tick);
         }
         let mut actions = Vec::new();
+        self.look_again(now);
         self.perform_due(now, &mut actions);
         self.append_unsent(now, &mut actions);
+        self.abort_what_is_over(&mut actions);
+        self.ask_gates(now, &mut actions);
+        let returns = std::mem::take(&mut self.returns).into_iter();
+        actions.extend(returns.map(|(path, worker)| Action::Return { path, worker }));
         if self.append == Append::Idle && self.renewing.is_none() && now >= self.renew_at {
             self.renewing = Some(now);
             actions.push(Action::Renew(self.epoch));
         }
         if self.is_idle() {
-            actions.extend(self.release(now));
+            let release = self.release(now);
+            if release.is_some() {
+                self.give_all_back(&mut actions);
+            }
+            actions.extend(release);
         }
         actions
     }
@@ -185,15 +226,33 @@ impl Driver {
         match answer {
             Answer::Called { fence, outcome } => {
                 self.calls.remove(&fence);
+                self.children.remove(&fence);
                 self.feed(now, entropy, Input::Answered { fence, outcome });
             }
-            Answer::Appended(Ok(inbox)) => self.appended(now, &inbox),
+            Answer::Accepted { fence, silence } => {
+                self.calls.remove(&fence);
+                self.children.remove(&fence);
+                self.feed(now, entropy, Input::Accepted { fence, silence });
+            }
+            Answer::ChildUnknown(fence) => {
+                self.children.remove(&fence);
+                self.children_again.insert((now.plus(LOOK_AGAIN), fence));
+            }
+            Answer::Told { child, told } => {
+                self.telling.remove(&child);
+                if !told {
+                    self.due.push(Effect::CancelChild(child));
+                }
+            }
+            Answer::Passed { unit, answer } => self.passed(now, entropy, unit, answer),
+            Answer::Gates(shut) => self.gates_are(shut),
+            Answer::Appended(Ok(inbox)) => self.appended(now, entropy, &inbox),
             Answer::Appended(Err(Trouble::Unavailable)) => self.append_again(now),
             Answer::Renewed(Ok(inbox)) => {
                 self.confirmed_at = self.renewing.take().unwrap_or(self.confirmed_at);
                 self.renewals_lost = 0;
                 self.renew_at = now.plus(self.limits.renew_every);
-                self.meet(&inbox);
+                self.meet(now, entropy, &inbox);
             }
             Answer::Renewed(Err(Trouble::Unavailable)) => {
                 self.renewing = None;
@@ -203,7 +262,7 @@ impl Driver {
             Answer::Released(Ok(inbox)) if inbox.is_empty() => self.ending = Some(Ending::Released),
             Answer::Released(Ok(inbox)) => {
                 self.releasing = false;
-                self.meet(&inbox);
+                self.meet(now, entropy, &inbox);
             }
             // The lease runs out by itself, and the shard finds another driver.
             Answer::Released(Err(_))
@@ -219,16 +278,25 @@ impl Driver {
             Append::Idle | Append::InFlight { .. } => None,
         };
         let renew = self.renewing.is_none().then_some(self.renew_at);
-        let timers = [self.state.next_timer(now), again, renew, Some(self.limits.lifetime_end)];
+        let child = self.children_again.first().map(|(at, _)| *at);
+        let own = [again, renew, child, self.next_asking(), Some(self.limits.lifetime_end)];
+        let timers = own.into_iter().chain([self.state.next_timer(now)]);
         timers.into_iter().flatten().filter(|at| *at > now).min()
     }
 
     fn feed(&mut self, now: Timestamp, entropy: u64, input: Input) {
-        let context =
-            Context { now, entropy, slots: self.slots(), latest_end: self.limits.lifetime_end };
+        let slots = self.slots();
+        let context = Context {
+            now,
+            entropy,
+            slots,
+            latest_end: self.limits.lifetime_end,
+            gates: &self.gates.known,
+        };
         // A rejected input is an answer that nobody waits for: it changes nothing.
         if let Ok(events) = self.state.advance(&context, input) {
             self.calls_made += self.bindings_called(&events);
+            self.note_calls(&events);
             self.unsent.extend(events);
         }
     }
@@ -238,17 +306,31 @@ impl Driver {
         if self.calls_made >= self.limits.calls_max {
             return 0;
         }
-        let taken = u32::try_from(self.state.in_flight().count()).unwrap_or(u32::MAX);
+        let taken = u32::try_from(self.state.connected()).unwrap_or(u32::MAX);
         let free = self.limits.in_flight_max.saturating_sub(taken);
         free.min(self.limits.calls_max - self.calls_made)
     }
 
+    /// Whether something could start now that no gate holds.
+    fn could_start(&self, now: Timestamp) -> bool {
+        let context = Context {
+            now,
+            entropy: 0,
+            slots: 0,
+            latest_end: self.limits.lifetime_end,
+            gates: &self.gates.known,
+        };
+        self.state.has_startable_within(now, &context)
+    }
+
     fn bindings_called(&self, events: &[Event]) -> u32 {
         let by_binding = |event: &&Event| {
-            let Event::AttemptStarted { step, fallback, .. } = event else { return false };
-            let target = self.state.plan.find(step);
-            let target = target.and_then(|index| self.state.plan.step(index).target(*fallback));
-            target.is_some_and(|target| matches!(target.address, Address::Binding(_)))
+            let Event::AttemptStarted { step, fallback, child: None, .. } = event else {
+                return false;
+            };
+            let unit = self.state.plan.find_unit(step);
+            let target = unit.and_then(|unit| self.state.target(unit, *fallback));
+            target.is_some_and(is_by_binding)
         };
         u32::try_from(events.iter().filter(by_binding).count()).unwrap_or(u32::MAX)
     }
@@ -266,46 +348,65 @@ impl Driver {
             match effect {
                 // An attempt that was given up before it could be made is not made.
                 Effect::Call(request) if !self.state.is_in_flight(request.fence) => {}
-                Effect::Call(request) if !may_call => {
+                Effect::Child(child) if !self.state.is_in_flight(child.fence) => {}
+                Effect::Call(_) | Effect::Child(_) if !may_call => {
                     if self.renewals_lost == 0 {
                         self.renew_at = self.renew_at.min(now);
                     }
-                    self.due.push(Effect::Call(request));
+                    self.due.push(effect);
                 }
                 Effect::Call(request) => {
                     self.calls.insert(request.fence);
+                    self.note_made(&request);
                     actions.push(Action::Call(request));
                 }
-                Effect::Abort(fence) => {
-                    if self.calls.remove(&fence) {
-                        actions.push(Action::Abort(fence));
+                Effect::Child(child) => {
+                    if self.children.insert(child.fence) {
+                        actions.push(Action::Child(child));
+                    }
+                }
+                Effect::CancelChild(id) => {
+                    if self.telling.insert(id.clone()) {
+                        actions.push(Action::CancelChild(id));
                     }
                 }
             }
         }
     }
 
+    /// Calls whose attempts are over without their answers.
+    fn abort_what_is_over(&mut self, actions: &mut Vec<Action>) {
+        let over = self.calls.iter().filter(|fence| !self.state.is_in_flight(**fence));
+        for fence in over.copied().collect::<Vec<_>>() {
+            self.calls.remove(&fence);
+            actions.push(Action::Abort(fence));
+        }
+    }
+
     fn append_unsent(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let tries = match self.append {
-            Append::Idle if self.unsent.is_empty() => return,
+            Append::Idle if self.unsent.is_empty() && !self.closes => return,
             Append::Idle => {
+                self.closes = false;
                 self.sending = std::mem::take(&mut self.unsent);
+                self.sending_seen = self.seen;
+                self.sending_ends = self.state.status.is_final();
                 0
             }
             Append::Again { at, tries } if at <= now => tries,
             Append::Again { .. } | Append::InFlight { .. } => return,
         };
         self.append = Append::InFlight { tries, asked_at: now };
-        let ends = self.sending.iter().any(|event| matches!(event, Event::Finished { .. }));
         actions.push(Action::Append {
             epoch: self.epoch,
             seq: self.seq.next(),
-            after: if ends { After::Ended } else { After::Active },
+            seen: self.sending_seen,
+            after: if self.sending_ends { After::Ended } else { After::Active },
             events: self.sending.clone(),
         });
     }
 
-    fn appended(&mut self, now: Timestamp, inbox: &[InboxEntry]) {
+    fn appended(&mut self, now: Timestamp, entropy: u64, inbox: &[InboxEntry]) {
         if let Append::InFlight { asked_at, .. } = self.append {
             self.confirmed_at = asked_at;
         }
@@ -318,8 +419,12 @@ impl Driver {
         for event in &durable {
             self.due.extend(effects(&self.state, event));
         }
-        self.meet(inbox);
-        self.end_if_over();
+        if self.sending_ends {
+            // What came in after the end is met by whoever reopens the execution.
+            self.ending = Some(Ending::Ended);
+            return;
+        }
+        self.meet(now, entropy, inbox);
     }
 
     fn append_again(&mut self, now: Timestamp) {
@@ -331,36 +436,79 @@ impl Driver {
         self.append = Append::Again { at: now.plus(pause(tries)), tries: tries + 1 };
     }
 
+    /// An execution that was over with its start.
     fn end_if_over(&mut self) {
-        let settled = self.unsent.is_empty() && self.append == Append::Idle;
-        if self.state.status.is_final() && settled {
+        if self.state.status.is_final() {
             self.ending = Some(Ending::Ended);
         }
     }
 
-    fn meet(&mut self, inbox: &[InboxEntry]) {
-        if let Some(last) = inbox.iter().map(|entry| entry.n).max() {
-            self.seen = self.seen.max(last);
+    /// Takes in what came for the execution, each entry once.
+    fn meet(&mut self, now: Timestamp, entropy: u64, inbox: &[InboxEntry]) {
+        // What comes after the end is left to whoever reopens the execution.
+        let ends = self.sending_ends && self.append != Append::Idle;
+        for entry in inbox {
+            if ends || entry.n <= self.seen {
+                continue;
+            }
+            self.seen = entry.n;
+            // What this build cannot read is none of its messages.
+            let Ok(message) = serde_json::from_value::<Message>(entry.entry.clone()) else {
+                continue;
+            };
+            if let Message::ChildEnded { child } = &message
+                && let Some(fence) = self.state.fence_of_child(child)
+            {
+                self.children_again.insert((now, fence));
+            }
+            self.feed(now, entropy, Input::Message(message));
+        }
+    }
+
+    /// Executions that steps began under a driver that is gone: they are begun if they were not,
+    /// and what is not needed any more is called off.
+    fn look_after_children(&mut self, now: Timestamp) {
+        let fences: Vec<Fence> = self.state.children().map(|(fence, _)| fence).collect();
+        self.children_again.extend(fences.into_iter().map(|fence| (now, fence)));
+        self.due.extend(self.state.abandoned_children().into_iter().map(Effect::CancelChild));
+    }
+
+    fn look_again(&mut self, now: Timestamp) {
+        while let Some((at, fence)) = self.children_again.first().copied() {
+            if at > now {
+                return;
+            }
+            self.children_again.remove(&(at, fence));
+            let begun_at = self.state.attempt(fence).map(|(_, attempt)| attempt.started_at);
+            let child = begun_at.and_then(|begun_at| self.state.child(fence, begun_at));
+            self.due.extend(child.map(|child| Effect::Child(Box::new(child))));
         }
     }
 
     fn is_idle(&self) -> bool {
+        let asking = self.gates.asking.values().any(|asking| *asking == Asking::InFlight);
         self.unsent.is_empty()
             && self.append == Append::Idle
             && self.calls.is_empty()
+            && self.children.is_empty()
+            && self.children_again.is_empty()
+            && self.telling.is_empty()
             && self.due.is_empty()
+            && !asking
             && !self.releasing
+            && !self.closes
             && self.renewing.is_none()
     }
 
     /// With nothing in flight: give the lease back when the next thing to do lies beyond this
     /// driver's limits; else wait for it.
     fn release(&mut self, now: Timestamp) -> Option<Action> {
-        let wake_at = if self.state.has_startable(now) {
+        let wake_at = if self.could_start(now) {
             // What fitted in no driver's lifetime must not go round in a hot circle.
             if self.fruitless { now.plus(self.limits.renew_every) } else { AT_ONCE }
         } else {
-            let next = self.state.next_timer(now).unwrap_or(self.limits.lifetime_end);
+            let timers = [self.state.next_timer(now), self.next_asking()];
+            let next = timers.into_iter().flatten().min().unwrap_or(self.limits.lifetime_end);
             if next < self.limits.lifetime_end {
                 return None;
             }

@@ -1,19 +1,25 @@
 //! Effects: what the shell must do in the world once the events that call for it are durable.
 
-use serde_json::Value;
+use std::sync::Arc;
 
-use super::{Event, Fault, State};
+use serde_json::{Map, Value};
+
+use super::{Event, Fault, Parent, Part, Started, State, Terms, Unit};
 use crate::ids::{ExecutionId, Fence};
-use crate::plan::{Address, StepIndex};
-use crate::time::Timestamp;
+use crate::money::MicroUsd;
+use crate::plan::{Address, Gate, Kind};
+use crate::time::{Millis, Timestamp};
 
 /// What must be done next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Call a worker; its answer comes back under the fence.
     Call(Box<Request>),
-    /// Give up the call with this fence, if it is still in flight.
-    Abort(Fence),
+    /// Begin an execution of another template, unless it has begun; its outcome comes back under
+    /// the fence.
+    Child(Box<Child>),
+    /// Call an execution off that a step began.
+    CancelChild(ExecutionId),
 }
 
 /// One call of a worker.
@@ -21,6 +27,8 @@ pub enum Effect {
 pub struct Request {
     /// The execution.
     pub execution: ExecutionId,
+    /// The tenant.
+    pub account: String,
     /// The step's path.
     pub step: String,
     /// How often the step was asked for anew.
@@ -31,6 +39,8 @@ pub struct Request {
     pub fence: Fence,
     /// The worker that is asked.
     pub worker: String,
+    /// Its version.
+    pub version: String,
     /// How it is reached.
     pub address: Address,
     /// The path of the operation.
@@ -39,6 +49,10 @@ pub struct Request {
     pub body: Result<Value, Fault>,
     /// When the attempt is given up.
     pub deadline_at: Timestamp,
+    /// How long an answer to the same call serves.
+    pub memo: Option<Millis>,
+    /// What the call is expected to cost.
+    pub estimated_cost: Option<MicroUsd>,
     /// W3C trace context of the execution.
     pub traceparent: Option<String>,
 }
@@ -50,57 +64,157 @@ impl Request {
     }
 }
 
+/// An execution that a step begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// What its outcome must carry.
+    pub fence: Fence,
+    /// Whether an outcome `partial` counts as done.
+    pub accepts_partial: bool,
+    /// What it starts from, but for the hash of its definition; or why it cannot.
+    pub started: Result<Started, Fault>,
+    /// Its id.
+    pub id: ExecutionId,
+}
+
 /// What `event`, which has been applied to `state`, calls for.
 pub fn effects(state: &State, event: &Event) -> Vec<Effect> {
     match event {
-        Event::AttemptStarted {
-            step, generation, attempt, fence, deadline_at, fallback, ..
-        } => {
-            let Some(index) = state.plan.find(step) else { return Vec::new() };
-            let place = Place { index, generation: *generation, attempt: *attempt };
-            let call = state.request(place, *fence, *deadline_at, *fallback);
-            call.map(|request| Effect::Call(Box::new(request))).into_iter().collect()
+        Event::AttemptStarted { step, fence, child, at, .. } => {
+            let Some(unit) = state.plan.find_unit(step) else { return Vec::new() };
+            let effect = match child {
+                Some(_) => state.child(*fence, *at).map(|child| Effect::Child(Box::new(child))),
+                None => state.request(unit, event).map(|call| Effect::Call(Box::new(call))),
+            };
+            effect.into_iter().collect()
         }
-        Event::AttemptFailed { fence, .. } => vec![Effect::Abort(*fence)],
+        Event::StepCancelled { .. } | Event::Unwinding { .. } => {
+            state.abandoned_children().into_iter().map(Effect::CancelChild).collect()
+        }
         Event::Started(_)
+        | Event::AttemptAccepted { .. }
+        | Event::Heartbeat { .. }
+        | Event::AttemptFailed { .. }
         | Event::StepSucceeded { .. }
         | Event::StepReused { .. }
         | Event::StepFailed { .. }
         | Event::StepSkipped { .. }
+        | Event::StepHeld { .. }
+        | Event::MapStarted { .. }
+        | Event::WaitStarted { .. }
+        | Event::SignalReceived { .. }
+        | Event::Asked { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::Parked { .. }
+        | Event::Woken { .. }
+        | Event::Reset { .. }
         | Event::LateAnswer { .. }
         | Event::TakenOver { .. }
         | Event::Finished { .. } => Vec::new(),
     }
 }
 
-struct Place {
-    index: StepIndex,
-    generation: u32,
-    attempt: u32,
-}
-
 impl State {
-    fn request(
-        &self,
-        place: Place,
-        fence: Fence,
-        deadline_at: Timestamp,
-        fallback: bool,
-    ) -> Option<Request> {
-        let planned = self.plan.step(place.index);
-        let target = planned.target(fallback)?;
+    /// The rules of the gate that calls of `worker` must pass.
+    pub fn gate_of(&self, unit: Unit) -> Option<(&str, &Gate)> {
+        let fallback = self.work(unit).is_some_and(|work| work.fallback);
+        let target = self.target(unit, fallback)?;
+        Some((target.worker.as_str(), &target.gate))
+    }
+
+    fn request(&self, unit: Unit, event: &Event) -> Option<Request> {
+        let Event::AttemptStarted {
+            step, generation, attempt, fence, deadline_at, fallback, ..
+        } = event
+        else {
+            return None;
+        };
+        let target = self.target(unit, *fallback)?;
+        let call = match &self.plan.step(unit.step).kind {
+            Kind::Worker(call) => Some(call.as_ref()),
+            Kind::Map(each) => Some(&each.call),
+            Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => None,
+        };
+        let memo = call.filter(|_| self.started.terms.memo && unit.part != Part::Undo);
         Some(Request {
             execution: self.started.id.clone(),
-            step: planned.name.clone(),
-            generation: place.generation,
-            attempt: place.attempt,
-            fence,
+            account: self.started.account.clone(),
+            step: step.clone(),
+            generation: *generation,
+            attempt: *attempt,
+            fence: *fence,
             worker: target.worker.clone(),
+            version: target.version.clone(),
             address: target.address.clone(),
             endpoint: target.endpoint.clone(),
-            body: self.body(place.index, &target.defaults),
-            deadline_at,
+            body: self.body(unit, &target.defaults),
+            deadline_at: *deadline_at,
+            memo: memo.and_then(|call| call.memo),
+            estimated_cost: target.estimated_cost,
             traceparent: self.started.traceparent.clone(),
         })
     }
+
+    /// The execution that the attempt with this fence is.
+    pub fn child(&self, fence: Fence, at: Timestamp) -> Option<Child> {
+        let (unit, attempt) = self.attempt(fence)?;
+        let id = attempt.child.clone()?;
+        let Kind::Pipeline(sub) = &self.plan.step(unit.step).kind else { return None };
+        let limited = sub.budget.is_some() || self.budget.is_some();
+        let share = attempt.reserved.minus(self.undo_price(unit.step));
+        let budget = limited.then_some(share);
+        let started = self.child_started(unit, &id, &sub.template, budget, at);
+        Some(Child { fence, accepts_partial: sub.accepts_partial, started, id })
+    }
+
+    fn child_started(
+        &self,
+        unit: Unit,
+        id: &ExecutionId,
+        template: &str,
+        budget: Option<MicroUsd>,
+        at: Timestamp,
+    ) -> Result<Started, Fault> {
+        let mine = &self.started;
+        let body = self.body(unit, &Map::new())?;
+        let definition = mine.definition.child(template).ok_or_else(|| {
+            let message = format!("the snapshot has no template `{template}`");
+            Fault::new(super::FaultKind::Expression, "pipeline.unknown_template", message)
+        })?;
+        let deadline = definition.deadline_ms.map_or(mine.terms.deadline, Millis::new);
+        let deadline = deadline.min(mine.terms.deadline);
+        let depth = mine.parent.as_ref().map_or(0, |parent| parent.depth);
+        Ok(Started {
+            format: super::FORMAT,
+            id: id.clone(),
+            account: mine.account.clone(),
+            at,
+            revision: mine.revision,
+            content_hash: String::new(),
+            definition: Arc::new(definition),
+            request: child_request(&mine.request, body),
+            terms: Terms { deadline, budget, ..mine.terms.clone() },
+            traceparent: mine.traceparent.clone(),
+            parent: Some(Parent {
+                id: mine.id.clone(),
+                step: self.plan.path(unit),
+                depth: depth + 1,
+            }),
+            restarted_from: None,
+        })
+    }
+}
+
+/// A child is asked what its parent was asked, with an input of its own; a `topic` in that input
+/// is its topic.
+fn child_request(parents: &Value, input: Value) -> Value {
+    let mut request = parents.clone();
+    if let Value::Object(fields) = &mut request {
+        if let Some(topic) = input.get("topic").filter(|topic| topic.is_string()) {
+            fields.insert("topic".to_owned(), topic.clone());
+        }
+        fields.insert("input".to_owned(), input);
+    }
+    request
 }

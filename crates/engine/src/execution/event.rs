@@ -1,15 +1,13 @@
 //! The events of a journal. They are the on-disk format: variants and fields are only ever added,
 //! and golden files replay what earlier versions wrote.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fault, Payload, Status, Terms};
+use super::{Asked, Fault, Figures, HeldBy, Memoised, PauseReason, Payload, SkipReason};
+use super::{Started, Status, Verb};
 use crate::ids::{Epoch, ExecutionId, Fence};
 use crate::money::MicroUsd;
-use crate::plan::definition::TemplateDefinition;
 use crate::time::Timestamp;
 
 /// The version of the journal format that this build writes.
@@ -40,6 +38,32 @@ pub enum Event {
         /// Whether the fallback worker is asked.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         fallback: bool,
+        /// The execution that the attempt begins, where the step is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        child: Option<ExecutionId>,
+    },
+    /// The worker took the attempt and works on; its result will be reported. Or the execution
+    /// that the attempt is has begun.
+    AttemptAccepted {
+        /// The path.
+        step: String,
+        /// The attempt's fence.
+        fence: Fence,
+        /// When.
+        at: Timestamp,
+        /// When the attempt is given up unless something is heard of it.
+        deadline_at: Timestamp,
+    },
+    /// A worker that took an attempt is still at it.
+    Heartbeat {
+        /// The path.
+        step: String,
+        /// The attempt's fence.
+        fence: Fence,
+        /// When.
+        at: Timestamp,
+        /// When the attempt is given up unless something is heard of it again.
+        deadline_at: Timestamp,
     },
     /// An attempt failed.
     AttemptFailed {
@@ -79,6 +103,9 @@ pub enum Event {
         /// Whether the cost is an estimate.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         estimated: bool,
+        /// What was saved, where an earlier answer to the same call served.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memoised: Option<Memoised>,
     },
     /// A step has the output of an earlier execution and was not done again.
     StepReused {
@@ -109,6 +136,112 @@ pub enum Event {
         /// Why.
         reason: SkipReason,
     },
+    /// A step is called off: others have done what it was for, or the execution is being undone.
+    StepCancelled {
+        /// The path.
+        step: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A step may not begin: the gate of its worker is shut.
+    StepHeld {
+        /// The path.
+        step: String,
+        /// When.
+        at: Timestamp,
+        /// Which rule holds it.
+        reason: HeldBy,
+        /// When it is worth asking again.
+        until: Timestamp,
+    },
+    /// A map knows its elements.
+    MapStarted {
+        /// The step.
+        step: String,
+        /// When.
+        at: Timestamp,
+        /// How many there are.
+        elements: u32,
+    },
+    /// A wait has begun.
+    WaitStarted {
+        /// The step.
+        step: String,
+        /// When.
+        at: Timestamp,
+        /// When it is over, or given up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// The signal that it waits for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<String>,
+    },
+    /// A signal came. It is kept until a step waits for it.
+    SignalReceived {
+        /// Its name.
+        name: String,
+        /// When.
+        at: Timestamp,
+        /// What it brought.
+        payload: Payload,
+        /// Who sent it.
+        by: String,
+    },
+    /// Somebody asked for something, and what follows comes of it.
+    Asked {
+        /// For what.
+        verb: Verb,
+        /// Who, and why.
+        #[serde(flatten)]
+        asked: Asked,
+        /// When.
+        at: Timestamp,
+    },
+    /// Nothing is started until somebody resumes it.
+    Paused {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: PauseReason,
+    },
+    /// It goes on after a pause.
+    Resumed {
+        /// When.
+        at: Timestamp,
+        /// The new limit of the budget, where it was raised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<MicroUsd>,
+    },
+    /// Nothing is left to do before something comes.
+    Parked {
+        /// When.
+        at: Timestamp,
+    },
+    /// Something came.
+    Woken {
+        /// When.
+        at: Timestamp,
+    },
+    /// The execution will end so; what was done is undone first.
+    Unwinding {
+        /// How it will end.
+        status: Status,
+        /// When.
+        at: Timestamp,
+        /// Why it did not complete.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<Fault>,
+    },
+    /// Steps are done anew: each in a new generation. An execution that had ended goes on.
+    Reset {
+        /// When.
+        at: Timestamp,
+        /// The paths, those that are done anew themselves first.
+        steps: Vec<String>,
+        /// What the first of them is sent instead of what its mapping gives.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<Value>,
+    },
     /// The answer of an attempt came when nobody waited for it any more: it is noted, its cost
     /// counted, its output ignored.
     LateAnswer {
@@ -129,7 +262,7 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
-    /// The execution is over. Always the last.
+    /// The execution is over. Nothing follows but a reset.
     Finished {
         /// How it ended.
         status: Status,
@@ -141,94 +274,4 @@ pub enum Event {
         /// What it came to: outputs may lie elsewhere when the journal is read.
         figures: Figures,
     },
-}
-
-/// The figures of an execution that its reply shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    /// Size of `data.sources`.
-    pub sources_discovered: u64,
-    /// Size of `data.articles`.
-    pub articles_processed: u64,
-    /// The final quality score, 0 to 1: the mean of the scores that steps report about their own
-    /// output (`quality_score`, else `avg_quality_score`, at the top level), times the share of
-    /// steps that succeeded among those that were not left out by condition or strategy. `None`
-    /// when no step reports a score.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quality: Option<f64>,
-}
-
-/// What an execution starts from. Nothing that is published later alters it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Started {
-    /// The version of the journal format.
-    pub format: u32,
-    /// The execution.
-    pub id: ExecutionId,
-    /// The tenant that it belongs to.
-    pub account: String,
-    /// When.
-    pub at: Timestamp,
-    /// The template's revision number.
-    pub revision: u64,
-    /// SHA-256 of the definition, in hex: compiled plans are kept by it.
-    pub content_hash: String,
-    /// The template with the workers that it names, as they were.
-    pub definition: Arc<TemplateDefinition>,
-    /// The request's parameters: `request` in expressions.
-    pub request: Value,
-    /// What the execution may do.
-    pub terms: Terms,
-    /// W3C trace context that calls continue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
-    /// The step of another execution that began this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<Parent>,
-    /// The execution that this one does again, whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restarted_from: Option<ExecutionId>,
-}
-
-/// The step of another execution that began this one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
-    /// The execution.
-    pub id: ExecutionId,
-    /// The step's path.
-    pub step: String,
-    /// How many executions stand above this one.
-    pub depth: u32,
-}
-
-/// How a worker was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Via {
-    /// A call over a service binding.
-    ServiceBinding,
-    /// An HTTP call by URL.
-    Http,
-    /// No call: the step is a mapping.
-    Internal,
-}
-
-/// Why a step was left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "snake_case")]
-pub enum SkipReason {
-    /// Its condition was false.
-    Condition,
-    /// It is optional and failed.
-    Failed {
-        /// The failure.
-        fault: Fault,
-    },
-    /// A step that it depends on failed, or was left out for that reason.
-    Dependency {
-        /// The step that it waited for.
-        step: String,
-    },
-    /// The strategy leaves optional steps out.
-    Strategy,
 }

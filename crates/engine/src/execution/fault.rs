@@ -45,6 +45,8 @@ pub enum FaultKind {
     Expression,
     /// A limit of time or money of the step or the execution was met.
     Limit,
+    /// The execution that the step is ended without its result.
+    Child,
 }
 
 impl Fault {
@@ -68,7 +70,8 @@ impl Fault {
             | FaultKind::Timeout
             | FaultKind::Lost
             | FaultKind::Expression
-            | FaultKind::Limit => false,
+            | FaultKind::Limit
+            | FaultKind::Child => false,
         }
     }
 
@@ -80,7 +83,8 @@ impl Fault {
             | FaultKind::Network
             | FaultKind::Output
             | FaultKind::Refused
-            | FaultKind::Expression => false,
+            | FaultKind::Expression
+            | FaultKind::Child => false,
         }
     }
 
@@ -92,7 +96,11 @@ impl Fault {
             (_, FaultKind::Network | FaultKind::Timeout | FaultKind::Lost) => true,
             (
                 _,
-                FaultKind::Output | FaultKind::Refused | FaultKind::Expression | FaultKind::Limit,
+                FaultKind::Output
+                | FaultKind::Refused
+                | FaultKind::Expression
+                | FaultKind::Limit
+                | FaultKind::Child,
             ) => false,
         }
     }

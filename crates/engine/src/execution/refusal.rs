@@ -1,7 +1,9 @@
-//! Why a message does not apply to an execution as it stands: said to whoever sent it, before it is
-//! stored. What changes between this look and the driver's is met by the driver, which ignores it.
+//! Whether a message applies to an execution as it stands: said to whoever sends it, before it is
+//! stored, and asked again by the driver that meets it.
 
-use super::{Message, State};
+use super::{Message, Part, PauseReason, State, Status, StepStatus, Unit};
+use crate::ids::Fence;
+use crate::plan::Kind;
 
 /// Why a message is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,27 +26,213 @@ pub enum Applies {
     Refused(Refusal),
 }
 
+fn refuse(code: &'static str, message: impl Into<String>) -> Applies {
+    Applies::Refused(Refusal { code, message: message.into() })
+}
+
 impl State {
     /// What `message` would do now.
     pub fn applies(&self, message: &Message) -> Applies {
         match message {
-            Message::Cancel { .. }
-            | Message::Kill { .. }
-            | Message::Pause { .. }
-            | Message::Resume { .. }
-            | Message::Retry { .. }
-            | Message::Rerun { .. }
-            | Message::Signal { .. }
-            | Message::Completed { .. }
-            | Message::Heartbeat { .. }
-            | Message::ChildEnded { .. }
-            | Message::ParentEnded { .. }
-                if self.status.is_final() =>
-            {
-                let message = format!("the execution has ended: it is {}", self.status.as_str());
-                Applies::Refused(Refusal { code: "execution.ended", message })
+            Message::Cancel { .. } => self.applies_cancel(),
+            Message::Kill { .. } => match self.status {
+                Status::Cancelled => Applies::Already,
+                status if status.is_final() => self.has_ended(),
+                _ => Applies::Yes,
+            },
+            Message::Pause { .. } => self.applies_pause(),
+            Message::Resume { budget, .. } => self.applies_resume(budget.is_some()),
+            Message::Retry { .. } => self.applies_retry(),
+            Message::Rerun { step, input, .. } => self.applies_rerun(step, input.is_some()),
+            Message::Signal { name, .. } if !self.status.is_final() => self.applies_signal(name),
+            Message::Completed { fence, .. } if !self.status.is_final() => {
+                self.applies_completion(*fence)
             }
-            _ => Applies::Yes,
+            Message::Heartbeat { fence, .. } if !self.status.is_final() => {
+                match self.is_in_flight(*fence) {
+                    true => Applies::Yes,
+                    false => self.stale(*fence),
+                }
+            }
+            Message::Signal { .. } | Message::Completed { .. } | Message::Heartbeat { .. } => {
+                self.has_ended()
+            }
+            Message::ChildEnded { .. } if self.status.is_final() => Applies::Already,
+            Message::ChildEnded { .. } => Applies::Yes,
+            Message::ParentEnded { .. } => match self.applies_cancel() {
+                Applies::Refused(_) => Applies::Already,
+                applies => applies,
+            },
+        }
+    }
+
+    fn has_ended(&self) -> Applies {
+        let status = self.status.as_str();
+        refuse("execution.ended", format!("the execution has ended: it is {status}"))
+    }
+
+    fn applies_cancel(&self) -> Applies {
+        match (&self.unwinding, self.status) {
+            (_, Status::Cancelled) | (Some((Status::Cancelled, _)), _) => Applies::Already,
+            (Some(_), _) => refuse(
+                "execution.ending",
+                "the execution has failed and is undoing what it did; kill it to stop that",
+            ),
+            (None, status) if status.is_final() => self.has_ended(),
+            (None, _) => Applies::Yes,
+        }
+    }
+
+    fn applies_pause(&self) -> Applies {
+        if self.status.is_final() {
+            return self.has_ended();
+        }
+        match (&self.paused, &self.unwinding) {
+            (Some(_), _) => Applies::Already,
+            (None, Some(_)) => refuse(
+                "execution.ending",
+                "the execution is undoing what it did: that is not interrupted",
+            ),
+            (None, None) => Applies::Yes,
+        }
+    }
+
+    fn applies_resume(&self, raises: bool) -> Applies {
+        if self.status.is_final() {
+            return self.has_ended();
+        }
+        match &self.paused {
+            None if raises => Applies::Yes,
+            None => Applies::Already,
+            Some(PauseReason::Failure { step }) => refuse(
+                "execution.parked_on_failure",
+                format!("step `{step}` failed: retry it, rerun it, or cancel the execution"),
+            ),
+            Some(PauseReason::Budget { step, needed, .. })
+                if !raises && !self.can_afford(*needed) =>
+            {
+                refuse(
+                    "budget.exhausted",
+                    format!("step `{step}` needs {needed}: resume with a higher budget_limit"),
+                )
+            }
+            Some(PauseReason::Budget { .. } | PauseReason::Asked) => Applies::Yes,
+        }
+    }
+
+    fn applies_retry(&self) -> Applies {
+        let settled = self.status.is_final() || self.paused.is_some();
+        if !settled {
+            return refuse(
+                "execution.in_progress",
+                "the execution is in progress; what failed is retried when it has ended or parked",
+            );
+        }
+        let cut = |status| matches!(status, StepStatus::Cancelled | StepStatus::Compensated);
+        let some = self.steps.iter().any(|step| {
+            step.status == StepStatus::Failed || (self.status.is_final() && cut(step.status))
+        });
+        match some {
+            false => {
+                refuse("execution.nothing_failed", "no step failed: there is nothing to retry")
+            }
+            true if self.connected_to_reset(&self.failed_units()) => self.still_in_flight(),
+            true => Applies::Yes,
+        }
+    }
+
+    fn applies_rerun(&self, path: &str, edited: bool) -> Applies {
+        let Some(unit) = self.plan.find_unit(path).filter(|unit| unit.part != Part::Undo) else {
+            return refuse("step.unknown", format!("the template has no step `{path}`"));
+        };
+        if self.work(unit).is_none() {
+            return refuse("step.unknown", format!("the map has no element `{path}`"));
+        }
+        if !self.status.is_final() && self.paused.is_none() {
+            return refuse(
+                "execution.in_progress",
+                "the execution is in progress: pause it, or wait for its end, to do a step anew",
+            );
+        }
+        let planned = self.plan.step(unit.step);
+        let takes_input = match planned.kind {
+            Kind::Worker(_) | Kind::Transform | Kind::Pipeline(_) => true,
+            Kind::Map(_) => unit.part != Part::Whole,
+            Kind::Wait(_) => false,
+        };
+        if edited && !takes_input {
+            return refuse(
+                "step.takes_no_input",
+                format!("step `{path}` takes no input that could be edited"),
+            );
+        }
+        let open = planned.dependencies.iter().find(|on| !self.step(**on).status.is_settled());
+        if let Some(open) = open {
+            let name = &self.plan.step(*open).name;
+            return refuse("step.not_reached", format!("step `{path}` waits for `{name}`"));
+        }
+        match self.connected_to_reset(&[unit]) {
+            true => self.still_in_flight(),
+            false => Applies::Yes,
+        }
+    }
+
+    fn connected_to_reset(&self, units: &[Unit]) -> bool {
+        self.to_be_reset(units)
+            .into_iter()
+            .any(|unit| self.in_flight.values().any(|in_flight| in_flight.step == unit.step))
+    }
+
+    fn still_in_flight(&self) -> Applies {
+        refuse(
+            "step.in_flight",
+            "an attempt of a step that would be done anew is in flight: ask again when it is over",
+        )
+    }
+
+    fn applies_signal(&self, name: &str) -> Applies {
+        let awaits = |step: &crate::plan::Step| match &step.kind {
+            Kind::Wait(wait) => wait.of.signal() == Some(name),
+            Kind::Worker(_) | Kind::Transform | Kind::Map(_) | Kind::Pipeline(_) => false,
+        };
+        let mut waits = self.plan.steps.iter().zip(&self.steps).filter(|(step, _)| awaits(step));
+        let open = waits.clone().any(|(_, state)| !state.status.is_settled());
+        match (waits.next().is_some(), open) {
+            (false, _) => refuse(
+                "signal.unknown",
+                format!("no step of the template waits for a signal `{name}`"),
+            ),
+            (true, false) => refuse(
+                "signal.not_awaited",
+                format!("what waited for the signal `{name}` has come to its end"),
+            ),
+            (true, true) => Applies::Yes,
+        }
+    }
+
+    fn applies_completion(&self, fence: Fence) -> Applies {
+        match self.is_in_flight(fence) || self.awaits_cost_of(fence) {
+            true => Applies::Yes,
+            false => self.stale(fence),
+        }
+    }
+
+    fn stale(&self, fence: Fence) -> Applies {
+        refuse(
+            "fence.stale",
+            format!(
+                "fence {fence} is not that of an attempt in flight: another one may do the step"
+            ),
+        )
+    }
+}
+
+impl crate::plan::Awaited {
+    /// The signal that is waited for.
+    pub fn signal(&self) -> Option<&str> {
+        match self {
+            Self::Signal(name) | Self::Approval(name) => Some(name),
+            Self::Delay(_) | Self::Until(_) => None,
         }
     }
 }

@@ -1,18 +1,17 @@
-//! What can start now. A step is considered the moment that its dependencies are settled; a slow
+//! What can start now. A step is considered the moment that its dependencies let it; a slow
 //! sibling never holds back an unrelated branch.
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::advance::Deciding;
-use super::{Event, Fault, FaultKind, Payload, SkipReason, State, Status, StepStatus};
-use crate::money::MicroUsd;
-use crate::plan::{Kind, Step, StepIndex, Target};
+use super::{Event, Fault, FaultKind, PauseReason, SkipReason, State, Status, StepStatus, Unit};
+use crate::plan::definition::FailureTolerance;
+use crate::plan::{Join, Kind, Losers, Step, StepIndex};
 use crate::time::Timestamp;
 
 /// Whether a step moved on, or must wait.
-enum Considered {
+#[derive(PartialEq, Eq)]
+pub(super) enum Considered {
     Moved,
     Waits,
 }
@@ -20,45 +19,81 @@ enum Considered {
 impl Deciding<'_> {
     /// Starts, skips and settles until nothing more can be done now; then perhaps ends.
     pub(super) fn schedule(&mut self) {
-        while !self.state.status.is_final() {
-            let mut moved = false;
-            for index in self.candidates() {
-                let free = !self.state.step(index).status.is_settled();
-                if free && !self.state.status.is_final() {
-                    moved |= matches!(self.consider(index), Considered::Moved);
-                }
-            }
-            if !moved {
-                break;
-            }
+        if self.state.status.is_final() || self.state.paused.is_some() {
+            return;
         }
-        if self.state.status.is_final() {
+        if self.state.unwinding.is_some() {
+            return self.unwind();
+        }
+        if self.state.status == Status::Waiting && self.state.could_go_on(self.context.now) {
+            self.emit(Event::Woken { at: self.context.now });
+        }
+        while self.may_go_on() && self.pass_through() {}
+        if !self.may_go_on() {
             return;
         }
         if self.state.unsettled == 0 {
             self.end();
-        } else if self.state.in_flight.is_empty() {
-            self.end_if_unaffordable();
+        } else if self.state.in_flight.is_empty() && self.pause_if_unaffordable() {
+        } else if self.state.status == Status::Running && self.state.only_waits(self.context.now) {
+            self.emit(Event::Parked { at: self.context.now });
         }
     }
 
-    /// Retries that are due, then steps that are ready, in their order.
-    fn candidates(&self) -> Vec<StepIndex> {
+    fn may_go_on(&self) -> bool {
+        let state = &self.state;
+        !state.status.is_final() && state.paused.is_none() && state.unwinding.is_none()
+    }
+
+    /// Considers everything once; whether something moved.
+    fn pass_through(&mut self) -> bool {
+        let mut moved = false;
         let now = self.context.now;
-        let due = self.state.retrying.iter().take_while(|(at, _)| *at <= now).map(|(_, i)| *i);
-        due.chain(self.state.ready.iter().map(|(_, index)| *index)).collect()
+        for unit in self.state.due(now) {
+            if self.may_go_on() && self.has_slot() && self.is_open(unit) {
+                moved |= self.attempt(unit) == Considered::Moved;
+            }
+        }
+        let ready: Vec<StepIndex> = self.state.ready.iter().map(|(_, index)| *index).collect();
+        for index in ready {
+            if self.may_go_on() && self.state.step(index).status == StepStatus::Ready {
+                moved |= self.consider(index) == Considered::Moved;
+            }
+        }
+        let maps: Vec<StepIndex> = self.state.open_maps.iter().map(|(_, index)| *index).collect();
+        for index in maps {
+            while self.may_go_on() && self.begin_element(index) == Considered::Moved {
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    fn is_open(&self, unit: Unit) -> bool {
+        self.state.work(unit).is_some_and(|work| work.status == StepStatus::Retrying)
+    }
+
+    pub(super) fn has_slot(&self) -> bool {
+        self.begun < self.context.slots
     }
 
     fn consider(&mut self, index: StepIndex) -> Considered {
         let plan = Arc::clone(&self.state.plan);
         let planned = plan.step(index);
-        if self.state.step(index).status == StepStatus::Retrying {
-            return self.attempt(index, planned);
+        // What cannot start now, and cannot be skipped, need not be looked at.
+        let calls = matches!(planned.kind, Kind::Worker(_) | Kind::Pipeline(_));
+        let may_begin = self.state.may_begin() && self.has_slot();
+        if calls && !may_begin && planned.condition.is_none() && planned.required.is_empty() {
+            return Considered::Waits;
         }
         if let Some(reason) = self.reason_to_skip(index, planned) {
             let (step, at) = (planned.name.clone(), self.context.now);
             self.emit(Event::StepSkipped { step, at, reason });
             return Considered::Moved;
+        }
+        self.call_off_losers(index, planned);
+        if calls && !may_begin && planned.condition.is_none() {
+            return Considered::Waits;
         }
         match planned.condition.as_ref().map(|c| c.eval(&self.state.view(index).scope())) {
             Some(Ok(false)) => {
@@ -77,208 +112,176 @@ impl Deciding<'_> {
         }
         match &planned.kind {
             Kind::Transform => self.transform(index, planned),
-            Kind::Worker(_) => self.attempt(index, planned),
-            Kind::Map(_) | Kind::Wait(_) | Kind::Pipeline(_) => Considered::Waits,
+            Kind::Worker(_) => self.begin_call(index),
+            Kind::Map(_) => self.begin_map(index),
+            Kind::Wait(wait) => self.begin_wait(index, wait),
+            Kind::Pipeline(sub) => self.begin_child(index, sub),
         }
     }
 
     /// A dependency that failed takes its dependents with it, and so does one that was left out
-    /// for that reason; one that was left out for any other reason counts as done.
+    /// for that reason; one that was left out for any other reason counts as done. A join that can
+    /// no longer be reached is such a dependency, too.
     fn reason_to_skip(&self, index: StepIndex, planned: &Step) -> Option<SkipReason> {
-        debug_assert_eq!(self.state.step(index).waits_for, 0);
-        for dependency in &planned.required {
-            let state = self.state.step(*dependency);
-            let failed = state.status == StepStatus::Failed;
-            if failed || matches!(state.skipped, Some(SkipReason::Dependency { .. })) {
-                let step = self.state.plan.step(*dependency).name.clone();
-                return Some(SkipReason::Dependency { step });
+        let name = |on: &StepIndex| self.state.plan.step(*on).name.clone();
+        match planned.join {
+            Join::All => {
+                for dependency in &planned.required {
+                    let state = self.state.step(*dependency);
+                    let gone = matches!(state.status, StepStatus::Failed | StepStatus::Cancelled);
+                    if gone || matches!(state.skipped, Some(SkipReason::Dependency { .. })) {
+                        return Some(SkipReason::Dependency { step: name(dependency) });
+                    }
+                }
+            }
+            Join::Some(wanted) => {
+                let (done, _) = self.state.counts(index);
+                let undone =
+                    |on: &&StepIndex| self.state.step(**on).status != StepStatus::Succeeded;
+                if done < wanted {
+                    let step = planned.required.iter().find(undone).map(name).unwrap_or_default();
+                    return Some(SkipReason::Dependency { step });
+                }
             }
         }
         let left_out = planned.optional && self.state.started.terms.skip_optional;
         left_out.then_some(SkipReason::Strategy)
     }
 
-    fn transform(&mut self, index: StepIndex, planned: &Step) -> Considered {
-        let output = match self.state.body(index, &Map::new()) {
-            Ok(value) => Payload::inline(value),
-            Err(fault) => {
-                self.step_failed(index, fault);
-                return Considered::Moved;
+    /// What a join did not wait for is called off where the step says so, and with it what only
+    /// it needs.
+    fn call_off_losers(&mut self, index: StepIndex, planned: &Step) {
+        if planned.losers != Losers::Cancel || planned.join == Join::All {
+            return;
+        }
+        let plan = Arc::clone(&self.state.plan);
+        let mut unneeded: Vec<StepIndex> = planned.required.clone();
+        while let Some(loser) = unneeded.pop() {
+            if loser == index || self.state.step(loser).status.is_settled() {
+                continue;
             }
-        };
-        if let Err(fault) = self.check_output(index, &output) {
-            self.step_failed(index, fault);
-            return Considered::Moved;
+            let (step, at) = (plan.step(loser).name.clone(), self.context.now);
+            self.emit(Event::StepCancelled { step, at });
+            for needed in &plan.step(loser).required {
+                let dependents = &plan.step(*needed).dependents;
+                let only = dependents.iter().all(|d| self.state.step(*d).status.is_settled());
+                if only {
+                    unneeded.push(*needed);
+                }
+            }
         }
-        self.emit(Event::StepSucceeded {
-            step: planned.name.clone(),
-            fence: None,
-            at: self.context.now,
-            output,
-            cost: MicroUsd::ZERO,
-            estimated: false,
-        });
-        Considered::Moved
     }
 
-    fn attempt(&mut self, index: StepIndex, planned: &Step) -> Considered {
-        let step = self.state.step(index);
-        let target = planned.target(step.fallback).expect("a worker step has its targets");
-        let (attempt, generation, fallback) = (step.attempts + 1, step.generation, step.fallback);
-        let deadline_at = self.state.attempt_deadline(index, target, self.context.now);
-        if !self.has_place(index) || deadline_at > self.context.latest_end {
-            return Considered::Waits;
-        }
-        if let Err(fault) = self.state.body(index, &target.defaults) {
-            self.step_failed(index, fault);
-            return Considered::Moved;
-        }
-        let reserved = target.estimated_cost.unwrap_or_default();
-        if !self.state.can_afford(reserved) {
-            return Considered::Waits;
-        }
-        self.emit(Event::AttemptStarted {
-            step: planned.name.clone(),
-            generation,
-            attempt,
-            fence: self.state.fence.next(),
-            at: self.context.now,
-            deadline_at,
-            reserved,
-            fallback,
-        });
-        Considered::Moved
-    }
-
-    fn has_place(&self, index: StepIndex) -> bool {
-        let started = self.events_started();
-        let retries = self.state.step(index).status == StepStatus::Retrying;
-        let may_begin = retries || self.state.may_begin();
-        started < self.context.slots as usize && may_begin
-    }
-
-    /// With nothing in flight and no retry to come, what the budget cannot cover it never
-    /// can. A step that only lacks a slot or time starts under the next driver.
-    fn end_if_unaffordable(&mut self) {
+    /// With nothing in flight and no retry to come, what the budget cannot cover waits for an
+    /// operator. A step that only lacks a slot or time starts under the next driver.
+    fn pause_if_unaffordable(&mut self) -> bool {
         let now = self.context.now;
         let retry_to_come = self.state.retrying.last().is_some_and(|(at, _)| *at > now);
         if retry_to_come || self.state.has_startable(now) {
-            return;
+            return false;
         }
-        let Some(index) = self.candidates().into_iter().find(|index| {
-            let planned = self.state.plan.step(*index);
-            !self.state.can_afford(planned.reservation(self.state.step(*index).fallback))
-        }) else {
-            return;
-        };
         let state = &self.state;
-        let planned = state.plan.step(index);
-        let message = format!(
-            "step `{}` needs {}, and {} of the budget of {} are spent",
-            planned.name,
-            planned.reservation(state.step(index).fallback),
-            state.spent,
-            state.started.terms.budget.unwrap_or_default(),
-        );
-        let fault = Fault::new(FaultKind::Limit, "budget.exhausted", message);
-        let status = self.status_of_what_is_settled();
-        self.finish(status, Some(fault));
+        let dear = |unit: &Unit| !state.can_afford(state.least(*unit));
+        let Some(unit) = state.startable(now).find(dear) else { return false };
+        let limit = state.budget.unwrap_or_default();
+        let reason = PauseReason::Budget {
+            step: state.plan.path(unit),
+            needed: state.least(unit),
+            spent: state.spent.plus(state.kept),
+            limit,
+        };
+        self.emit(Event::Paused { at: now, reason });
+        true
     }
 
     fn end(&mut self) {
-        let failed = self.state.steps.iter().any(|step| step.status == StepStatus::Failed);
-        if failed {
-            let fault = self.state.steps.iter().find(|step| step.status == StepStatus::Failed);
-            let fault = fault.and_then(|step| step.fault.clone());
+        let failed = self.state.steps.iter().find(|step| step.status == StepStatus::Failed);
+        if let Some(failed) = failed {
+            let fault = failed.fault.clone();
             let status = self.status_of_what_is_settled();
-            return self.finish(status, fault);
+            return self.end_as(status, fault);
         }
         match self.state.result() {
             Ok(_) => self.finish(Status::Completed, None),
-            Err(fault) => self.finish(Status::Failed, Some(fault)),
+            Err(fault) => self.end_as(Status::Failed, Some(fault)),
         }
     }
 
     /// A template that tolerates failures ends `partial` with whatever succeeded.
     pub(super) fn status_of_what_is_settled(&self) -> Status {
-        let tolerant = matches!(
-            self.state.plan.failure_tolerance,
-            crate::plan::definition::FailureTolerance::Partial
-        );
+        let tolerant = self.state.plan.failure_tolerance == FailureTolerance::Partial;
         let some = self.state.steps.iter().any(|step| step.status == StepStatus::Succeeded);
         if tolerant && some { Status::Partial } else { Status::Failed }
     }
 }
 
 impl State {
-    /// What the step at `index` sends or produces: its mapping over what it sees, or all that it
-    /// sees where it has none; `defaults` stand in for what is missing.
-    pub(super) fn body(
-        &self,
-        index: StepIndex,
-        defaults: &Map<String, Value>,
-    ) -> Result<Value, Fault> {
-        let planned = self.plan.step(index);
-        let view = self.view(index);
-        let mut body = match &planned.input {
-            None => view.data(),
-            Some(mapping) => mapping.eval(&view.scope()).map_err(|error| {
-                let message = format!("step `{}`, input_mapping: {error}", planned.name);
-                Fault::new(FaultKind::Expression, error.code(), message)
-            })?,
-        };
-        if let Value::Object(fields) = &mut body {
-            for (key, value) in defaults {
-                fields.entry(key.clone()).or_insert_with(|| value.clone());
+    /// Units whose next attempt is due.
+    fn due(&self, now: Timestamp) -> Vec<Unit> {
+        let due = self.retrying.iter().take_while(|(at, _)| *at <= now);
+        due.map(|(_, unit)| *unit).collect()
+    }
+
+    /// Units that could start now if their driver had places, money and time for them.
+    pub(super) fn startable(&self, now: Timestamp) -> impl Iterator<Item = Unit> + '_ {
+        let may_begin = self.may_begin();
+        let due = self.retrying.iter().take_while(move |(at, _)| *at <= now).map(|(_, unit)| *unit);
+        let ready = self.ready.iter().map(|(_, index)| Unit::whole(*index));
+        let ready = ready.filter(move |unit| may_begin || !self.takes_place(*unit));
+        let elements = self.open_maps.iter().filter_map(|(_, index)| {
+            let first = self.step(*index).map.as_ref()?.pending.first().copied()?;
+            self.may_begin_element(*index).then_some(Unit::element(*index, first))
+        });
+        due.chain(ready).chain(elements)
+    }
+
+    fn takes_place(&self, unit: Unit) -> bool {
+        !matches!(self.plan.step(unit.step).kind, Kind::Wait(_) | Kind::Transform)
+    }
+
+    /// The least that must be left for a unit to start.
+    pub(super) fn least(&self, unit: Unit) -> crate::money::MicroUsd {
+        match (&self.plan.step(unit.step).kind, unit.part) {
+            (Kind::Pipeline(sub), super::Part::Whole) => {
+                sub.budget.unwrap_or(sub.cost_min).plus(self.undo_price(unit.step))
             }
-        }
-        Ok(body)
-    }
-
-    /// The execution's result: its output mapping, or the whole of `data`.
-    pub fn result(&self) -> Result<Value, Fault> {
-        let view = self.view_of_all();
-        match &self.plan.output {
-            None => Ok(view.data()),
-            Some(mapping) => mapping.eval(&view.scope()).map_err(|error| {
-                let message = format!("the template's output_mapping: {error}");
-                Fault::new(FaultKind::Expression, error.code(), message)
-            }),
+            _ => self.reservation(unit),
         }
     }
 
-    /// When an attempt that starts now is given up: its own time-out, and no later than the
-    /// step's total deadline and the execution's.
-    fn attempt_deadline(&self, index: StepIndex, target: &Target, now: Timestamp) -> Timestamp {
-        let longest = self.started.terms.attempt_timeout;
-        let own = now.plus(target.timeout.map_or(longest, |timeout| timeout.min(longest)));
-        let total = self.plan.step(index).retry.total_deadline;
-        let begun = self.step(index).started_at.unwrap_or(now);
-        let step = total.map_or(self.deadline_at, |total| begun.plus(total));
-        own.min(step).min(self.deadline_at)
+    /// Whether some unit could start now if its driver had a place and time for it.
+    pub fn has_startable(&self, now: Timestamp) -> bool {
+        if self.status.is_final() || self.paused.is_some() {
+            return false;
+        }
+        if self.unwinding.is_some() {
+            return self.next_undo(now).is_some();
+        }
+        self.startable(now).any(|unit| self.can_afford(self.least(unit)))
     }
 
-    /// Whether `more` fits in what is neither spent nor kept back.
-    pub(super) fn can_afford(&self, more: MicroUsd) -> bool {
-        let budget = self.started.terms.budget;
-        budget.is_none_or(|budget| self.spent.plus(self.reserved).plus(more) <= budget)
-    }
-}
-
-impl Step {
-    /// Who is asked; `None` for a step that asks nobody.
-    pub fn target(&self, fallback: bool) -> Option<&Target> {
-        match &self.kind {
-            Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => None,
-            Kind::Map(each) if fallback => each.call.fallback.as_ref(),
-            Kind::Map(each) => Some(&each.call.primary),
-            Kind::Worker(call) if fallback => call.fallback.as_ref(),
-            Kind::Worker(call) => Some(&call.primary),
+    /// Whether some unit could start now that no gate holds.
+    pub fn has_startable_within(&self, now: Timestamp, context: &super::Context<'_>) -> bool {
+        if self.status.is_final() || self.paused.is_some() {
+            return false;
+        }
+        let open = |unit: &Unit| !self.must_ask(*unit, context);
+        match self.unwinding {
+            Some(_) => self.next_undo(now).filter(open).is_some(),
+            None => self.startable(now).filter(open).any(|unit| self.can_afford(self.least(unit))),
         }
     }
 
-    /// What is kept back for one attempt.
-    pub(super) fn reservation(&self, fallback: bool) -> MicroUsd {
-        self.target(fallback).and_then(|target| target.estimated_cost).unwrap_or_default()
+    /// Whether something could happen now in an execution that waits.
+    fn could_go_on(&self, now: Timestamp) -> bool {
+        !self.ready.is_empty() || self.startable(now).next().is_some()
+    }
+
+    /// Whether nothing is left to do before something comes: a moment, a signal, a callback, the
+    /// end of another execution.
+    fn only_waits(&self, _now: Timestamp) -> bool {
+        let comes = !self.waiting.is_empty() || self.handed_over > 0;
+        let rests = self.connected() == 0 && self.retrying.is_empty() && self.ready.is_empty();
+        comes && rests && self.open_maps.iter().all(|(_, map)| !self.may_begin_element(*map))
     }
 }

@@ -1,183 +1,16 @@
 //! What the events of an execution come to. Only [`State::apply`] changes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fault, Figures, Payload, SkipReason, Started};
+use super::work::MapState;
+use super::{Fault, Figures, Part, PauseReason, Payload, Started, Status, StepState, Unit, Work};
 use crate::ids::{ExecutionId, Fence};
 use crate::money::MicroUsd;
-use crate::plan::{Plan, StepIndex};
-use crate::time::Timestamp;
-
-/// Where an execution stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Asked for, not begun.
-    Pending,
-    /// In progress.
-    Running,
-    /// Nothing can be done before a moment or a signal comes.
-    Waiting,
-    /// Held by an operator or a limit.
-    Paused,
-    /// Every required step succeeded.
-    Completed,
-    /// Some required step failed and the rest was settled.
-    Partial,
-    /// It ended without its result.
-    Failed,
-    /// It was called off.
-    Cancelled,
-}
-
-impl Status {
-    /// Whether nothing more will happen.
-    pub fn is_final(self) -> bool {
-        match self {
-            Self::Completed | Self::Partial | Self::Failed | Self::Cancelled => true,
-            Self::Pending | Self::Running | Self::Waiting | Self::Paused => false,
-        }
-    }
-
-    /// The word in replies and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Paused => "paused",
-            Self::Completed => "completed",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// Where a step stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepStatus {
-    /// Its dependencies are not settled.
-    Pending,
-    /// It could start; a place or the budget is missing.
-    Ready,
-    /// An attempt is in flight.
-    Running,
-    /// An attempt failed; another one is due later.
-    Retrying,
-    /// It waits for a moment, a signal or a person.
-    Waiting,
-    /// It has its output.
-    Succeeded,
-    /// It was left out.
-    Skipped,
-    /// It failed for good.
-    Failed,
-    /// The execution ended before it did.
-    Cancelled,
-    /// It had succeeded and was undone.
-    Compensated,
-}
-
-impl StepStatus {
-    /// Whether nothing more will happen to the step.
-    pub fn is_settled(self) -> bool {
-        match self {
-            Self::Pending | Self::Ready | Self::Running | Self::Retrying | Self::Waiting => false,
-            Self::Succeeded
-            | Self::Skipped
-            | Self::Failed
-            | Self::Cancelled
-            | Self::Compensated => true,
-        }
-    }
-
-    /// The word in replies and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Ready => "ready",
-            Self::Running => "running",
-            Self::Retrying => "retrying",
-            Self::Waiting => "waiting",
-            Self::Succeeded => "succeeded",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Compensated => "compensated",
-        }
-    }
-}
-
-/// One try of a step that is in flight.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Attempt {
-    /// What its result must carry.
-    pub fence: Fence,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When it is given up.
-    pub deadline_at: Timestamp,
-    /// What is kept back for its cost.
-    pub reserved: MicroUsd,
-}
-
-/// One step of an execution.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepState {
-    /// Where it stands.
-    pub status: StepStatus,
-    /// How often it was asked for anew.
-    pub generation: u32,
-    /// Attempts in this generation, of both workers.
-    pub attempts: u32,
-    /// Attempts of the worker that is asked now.
-    pub attempts_of_target: u32,
-    /// The attempt in flight.
-    pub attempt: Option<Attempt>,
-    /// Whether the fallback worker is asked.
-    pub fallback: bool,
-    /// When the next attempt is due.
-    pub retry_at: Option<Timestamp>,
-    /// When the first attempt started.
-    pub started_at: Option<Timestamp>,
-    /// When it was settled.
-    pub finished_at: Option<Timestamp>,
-    /// What it produced.
-    pub output: Option<Payload>,
-    /// Whose output it has, when it was not done here.
-    pub reused_from: Option<ExecutionId>,
-    /// The last failure.
-    pub fault: Option<Fault>,
-    /// Why it was left out.
-    pub skipped: Option<SkipReason>,
-    /// What its attempts cost.
-    pub cost: MicroUsd,
-    /// Whether some of that is an estimate.
-    pub cost_estimated: bool,
-    /// What it wrote into `data`.
-    pub(super) writes: Writes,
-    /// Dependencies that are not settled.
-    pub(super) waits_for: u32,
-}
-
-/// What a step wrote into `data`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Writes {
-    #[default]
-    Nothing,
-    /// Each top-level field of its output.
-    Fields,
-    /// What its output mapping gave.
-    Mapped(BTreeMap<String, Arc<Value>>),
-    /// The whole output under the step's name: it is no object.
-    Named,
-}
+use crate::plan::{Kind, Plan, StepIndex};
+use crate::time::{Millis, Timestamp};
 
 /// One execution.
 #[derive(Clone, Debug, PartialEq)]
@@ -194,76 +27,129 @@ pub struct State {
     pub finished_at: Option<Timestamp>,
     /// Why it did not complete.
     pub fault: Option<Fault>,
+    /// Why it is paused.
+    pub paused: Option<PauseReason>,
+    /// How it will end, once what was done is undone.
+    pub unwinding: Option<(Status, Option<Fault>)>,
     /// What it came to, once it has ended.
     pub(super) figures: Option<Figures>,
-    /// When it is given up.
+    /// When it is given up: for being active, or, while it waits or is paused, for that.
     pub deadline_at: Timestamp,
+    /// The most that it may cost.
+    pub budget: Option<MicroUsd>,
     /// What was spent, estimates included.
     pub spent: MicroUsd,
     /// What is kept back for attempts in flight.
     pub reserved: MicroUsd,
+    /// What is kept back for undoing what succeeded.
+    pub(super) kept: MicroUsd,
     /// Whether some of what was spent is an estimate.
     pub cost_estimated: bool,
     /// Whether two steps were in flight at the same time.
     pub overlapped: bool,
+    /// When it last became active, and how long it had been active before.
+    pub(super) clock: Clock,
     /// The last fence that was given out.
     pub(super) fence: Fence,
     /// Attempts in flight.
-    pub(super) in_flight: BTreeMap<Fence, StepIndex>,
+    pub(super) in_flight: BTreeMap<Fence, Unit>,
+    /// Attempts in flight whose results come by themselves.
+    pub(super) handed_over: usize,
     /// When attempts in flight are given up.
     pub(super) attempt_deadlines: BTreeSet<(Timestamp, Fence)>,
-    /// When steps that have begun are given up.
-    pub(super) step_deadlines: BTreeSet<(Timestamp, StepIndex)>,
-    /// Steps whose next attempt is due at a moment.
-    pub(super) retrying: BTreeSet<(Timestamp, StepIndex)>,
+    /// When units that have begun are given up.
+    pub(super) unit_deadlines: BTreeSet<(Timestamp, Unit)>,
+    /// When steps that could start, and have not, are given up.
+    pub(super) queue_deadlines: BTreeSet<(Timestamp, StepIndex)>,
+    /// Units whose next attempt is due at a moment.
+    pub(super) retrying: BTreeSet<(Timestamp, Unit)>,
+    /// Waits that are over, or given up, at a moment.
+    pub(super) waits: BTreeSet<(Timestamp, StepIndex)>,
+    /// Waits that have begun.
+    pub(super) waiting: BTreeSet<StepIndex>,
     /// Steps that could start, by order.
     pub(super) ready: BTreeSet<(i64, StepIndex)>,
+    /// Maps that have elements to begin.
+    pub(super) open_maps: BTreeSet<(i64, StepIndex)>,
+    /// Steps that are in progress, waits aside.
+    pub(super) busy: usize,
     /// Steps that are not settled.
     pub(super) unsettled: usize,
+    /// Whether some step of the plan starts before all that it depends on is settled.
+    pub(super) partial_joins: bool,
+    /// How many steps have succeeded so far, in any generation.
+    pub(super) completions: u64,
+    /// Signals that nobody has waited for yet.
+    pub(super) signals: BTreeMap<String, VecDeque<Payload>>,
     /// Reservations of attempts whose answer is unknown: counted as spent until it comes.
-    pub(super) unknown: BTreeMap<Fence, (StepIndex, MicroUsd)>,
+    pub(super) unknown: BTreeMap<Fence, (Unit, MicroUsd)>,
     /// `data` before any step wrote into it.
     pub(super) initial: BTreeMap<String, Arc<Value>>,
     /// Who wrote each key of `data`, in plan order.
     pub(super) writers: BTreeMap<String, BTreeSet<StepIndex>>,
 }
 
+/// Counts the time that an execution is active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Clock {
+    /// Since when it is as it is: active, or not.
+    pub since: Timestamp,
+    /// How long it had been active before.
+    pub before: Millis,
+    /// Whether it is active.
+    pub runs: bool,
+}
+
 impl State {
     /// The state before anything was done: the fold of the first event alone.
     pub(super) fn new(started: Arc<Started>, plan: Arc<Plan>) -> Self {
-        let mut ready = BTreeSet::new();
-        let mut steps = Vec::with_capacity(plan.steps.len());
-        for (index, step) in plan.indices().zip(&plan.steps) {
-            let waits_for = u32::try_from(step.dependencies.len()).expect("at most STEPS_MAX");
-            if waits_for == 0 {
-                ready.insert((step.order, index));
-            }
-            steps.push(StepState::new(waits_for));
-        }
-        Self {
+        let steps = plan.steps.iter().map(|step| {
+            StepState::new(u32::try_from(step.dependencies.len()).expect("at most STEPS_MAX"))
+        });
+        let mut state = Self {
             status: Status::Running,
-            unsettled: steps.len(),
-            steps,
+            unsettled: plan.steps.len(),
+            steps: steps.collect(),
             finished_at: None,
             fault: None,
+            paused: None,
+            unwinding: None,
             figures: None,
             deadline_at: started.at.plus(started.terms.deadline),
+            budget: started.terms.budget,
             spent: MicroUsd::ZERO,
             reserved: MicroUsd::ZERO,
+            kept: MicroUsd::ZERO,
             cost_estimated: false,
             overlapped: false,
+            clock: Clock { since: started.at, before: Millis::ZERO, runs: true },
             fence: Fence::default(),
             in_flight: BTreeMap::new(),
+            handed_over: 0,
             attempt_deadlines: BTreeSet::new(),
-            step_deadlines: BTreeSet::new(),
+            unit_deadlines: BTreeSet::new(),
+            queue_deadlines: BTreeSet::new(),
             retrying: BTreeSet::new(),
-            ready,
+            waits: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            open_maps: BTreeSet::new(),
+            busy: 0,
+            partial_joins: Self::joins_early(&plan),
+            completions: 0,
+            signals: BTreeMap::new(),
             unknown: BTreeMap::new(),
             initial: initial_data(&started.request),
             writers: BTreeMap::new(),
             started,
             plan,
+        };
+        for index in state.plan.indices() {
+            if state.step(index).waits_for == 0 {
+                state.make_ready(index, state.started.at);
+            }
         }
+        state
     }
 
     /// The step at `index`.
@@ -271,9 +157,43 @@ impl State {
         &self.steps[index.position()]
     }
 
-    /// Attempts in flight: the fence that each result must carry, and its step.
-    pub fn in_flight(&self) -> impl Iterator<Item = (Fence, StepIndex)> + '_ {
-        self.in_flight.iter().map(|(fence, step)| (*fence, *step))
+    /// A unit of work; `None` where the map has no such element, or nothing is undone.
+    pub fn work(&self, unit: Unit) -> Option<&Work> {
+        let step = self.step(unit.step);
+        match unit.part {
+            Part::Whole => Some(&step.work),
+            Part::Element(at) => step.map.as_ref()?.elements.get(at as usize),
+            Part::Undo => step.undo.as_deref(),
+        }
+    }
+
+    pub(super) fn work_mut(&mut self, unit: Unit) -> Option<&mut Work> {
+        let step = &mut self.steps[unit.step.position()];
+        match unit.part {
+            Part::Whole => Some(&mut step.work),
+            Part::Element(at) => step.map.as_mut()?.elements.get_mut(at as usize),
+            Part::Undo => step.undo.as_deref_mut(),
+        }
+    }
+
+    pub(super) fn map_mut(&mut self, step: StepIndex) -> Option<&mut MapState> {
+        self.steps[step.position()].map.as_deref_mut()
+    }
+
+    /// Attempts in flight: the fence that each result must carry, and its unit.
+    pub fn in_flight(&self) -> impl Iterator<Item = (Fence, Unit)> + '_ {
+        self.in_flight.iter().map(|(fence, unit)| (*fence, *unit))
+    }
+
+    /// The attempt in flight with this fence, and its unit.
+    pub fn attempt(&self, fence: Fence) -> Option<(Unit, &super::Attempt)> {
+        let unit = *self.in_flight.get(&fence)?;
+        Some((unit, self.work(unit)?.attempt.as_ref()?))
+    }
+
+    /// Attempts in flight that somebody must be there for.
+    pub fn connected(&self) -> usize {
+        self.in_flight.len() - self.handed_over
     }
 
     /// Whether the attempt with this fence is in flight.
@@ -281,11 +201,35 @@ impl State {
         self.in_flight.contains_key(&fence)
     }
 
-    /// Whether the terms leave a place for one more step besides those that are in flight or
-    /// between two attempts. One step may always be in progress.
+    /// Executions that attempts in flight are, with the fences that their results carry.
+    pub fn children(&self) -> impl Iterator<Item = (Fence, &ExecutionId)> + '_ {
+        let child = |(fence, unit): (&Fence, &Unit)| {
+            Some((*fence, self.work(*unit)?.attempt.as_ref()?.child.as_ref()?))
+        };
+        self.in_flight.iter().filter_map(child)
+    }
+
+    /// Executions that steps began and that are not needed any more.
+    pub fn abandoned_children(&self) -> Vec<ExecutionId> {
+        let called_off = |step: &&StepState| {
+            let unneeded = step.status == super::StepStatus::Cancelled;
+            unneeded || self.unwinding.is_some() && step.attempt.is_some()
+        };
+        self.steps.iter().filter(called_off).filter_map(|step| step.child.clone()).collect()
+    }
+
+    /// Whether the terms leave a place for one more step besides those in progress. One step may
+    /// always be in progress.
     pub(super) fn may_begin(&self) -> bool {
-        let places = self.started.terms.parallelism.max(1) as usize;
-        self.in_flight.len() + self.retrying.len() < places
+        self.busy < self.started.terms.parallelism.max(1) as usize
+    }
+
+    /// Whether the element of a map may begin besides those that are in progress.
+    pub(super) fn may_begin_element(&self, step: StepIndex) -> bool {
+        let Kind::Map(each) = &self.plan.step(step).kind else { return false };
+        let one = (self.started.terms.parallelism <= 1).then_some(1);
+        let most = one.or(each.concurrency).unwrap_or(u32::MAX);
+        self.step(step).map.as_ref().is_some_and(|map| map.busy < most)
     }
 
     /// The next moment at which time alone changes something; `None` when it never does.
@@ -293,47 +237,28 @@ impl State {
         if self.status.is_final() {
             return None;
         }
-        let retry = self.retrying.iter().map(|(at, _)| *at).find(|at| *at > now);
         let attempt = self.attempt_deadlines.first().map(|(at, _)| *at);
-        let step = self.step_deadlines.first().map(|(at, _)| *at);
-        [retry, attempt, step, Some(self.deadline_at)].into_iter().flatten().min()
+        let own = [attempt, Some(self.deadline_at)];
+        if self.paused.is_some() {
+            return own.into_iter().flatten().min();
+        }
+        let retry = self.retrying.iter().map(|(at, _)| *at).find(|at| *at > now);
+        let unit = self.unit_deadlines.first().map(|(at, _)| *at);
+        let queue = self.queue_deadlines.first().map(|(at, _)| *at);
+        let wait = self.waits.first().map(|(at, _)| *at);
+        own.into_iter().chain([retry, unit, queue, wait]).flatten().min()
     }
 
-    /// Whether some step could start now if its driver had a place and time for it.
-    pub fn has_startable(&self, now: Timestamp) -> bool {
-        if self.status.is_final() {
-            return false;
-        }
-        let may_begin = self.may_begin();
-        let due = self.retrying.iter().take_while(|(at, _)| *at <= now).map(|(_, index)| *index);
-        let ready = self.ready.iter().map(|(_, index)| *index).filter(|_| may_begin);
-        due.chain(ready).any(|index| {
-            self.can_afford(self.plan.step(index).reservation(self.step(index).fallback))
-        })
+    /// How long it has been active.
+    pub fn active(&self, now: Timestamp) -> Millis {
+        let until = self.finished_at.unwrap_or(now);
+        let running = if self.clock.runs { until.since(self.clock.since) } else { Millis::ZERO };
+        self.clock.before.plus(running)
     }
-}
 
-impl StepState {
-    fn new(waits_for: u32) -> Self {
-        Self {
-            status: if waits_for == 0 { StepStatus::Ready } else { StepStatus::Pending },
-            generation: 1,
-            attempts: 0,
-            attempts_of_target: 0,
-            attempt: None,
-            fallback: false,
-            retry_at: None,
-            started_at: None,
-            finished_at: None,
-            output: None,
-            reused_from: None,
-            fault: None,
-            skipped: None,
-            cost: MicroUsd::ZERO,
-            cost_estimated: false,
-            writes: Writes::Nothing,
-            waits_for,
-        }
+    /// Since when it waits or is paused.
+    pub fn idle_since(&self) -> Option<Timestamp> {
+        (!self.clock.runs).then_some(self.clock.since)
     }
 }
 

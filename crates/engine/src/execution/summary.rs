@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::{Figures, SkipReason, State, StepStatus};
+use super::{Choice, Figures, SkipReason, State, StepState, StepStatus};
+use crate::money::MicroUsd;
+use crate::plan::{Kind, StepIndex};
 use crate::time::{Millis, Timestamp};
 
 /// What an execution came to so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// Active time: from the start to the end, or to now.
+    /// Active time: without what it waited or was paused.
     pub duration: Millis,
     /// Sources, articles, quality.
     pub figures: Figures,
@@ -16,30 +18,62 @@ pub struct Summary {
     pub optimizations: Vec<Optimization>,
 }
 
-/// Something that happened in an execution and made it cheaper, faster or possible.
+/// Something that happened in an execution and made it cheaper, faster, better or possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Optimization {
+    /// What.
+    pub kind: OptimizationKind,
+    /// The steps that it concerned.
+    pub steps: Vec<String>,
+    /// What it saved by the estimates of the registry, where anybody knows.
+    pub saved: Saved,
+}
+
+/// What was not spent, and did not pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// Money.
+    pub cost: MicroUsd,
+    /// Time.
+    pub duration: Millis,
+}
+
+/// What kinds of optimisations there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Optimization {
+pub enum OptimizationKind {
     /// Two steps were in flight at the same time.
     ParallelProcessing,
     /// Outputs of an earlier execution were used.
     Caching,
+    /// Answers to the same calls served.
+    StepCache,
     /// The strategy left optional steps out.
     OptionalStepsSkipped,
     /// Steps whose condition was false were left out.
     ConditionalStepsSkipped,
     /// A fallback worker stood in.
     FallbackWorker,
+    /// Of several workers another than the first was asked, for this reason.
+    ChosenWorker(Choice),
+    /// Steps that a join no longer needed were called off.
+    LosersCancelled,
 }
 
-impl Optimization {
+impl OptimizationKind {
     /// The word in replies and tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ParallelProcessing => "parallel_processing",
             Self::Caching => "caching",
+            Self::StepCache => "step_cache",
             Self::OptionalStepsSkipped => "optional_steps_skipped",
             Self::ConditionalStepsSkipped => "conditional_steps_skipped",
             Self::FallbackWorker => "fallback_worker",
+            Self::ChosenWorker(Choice::Cheapest) => "cheapest_worker",
+            Self::ChosenWorker(Choice::Fastest) => "fastest_worker",
+            Self::ChosenWorker(Choice::Best) => "best_worker",
+            Self::ChosenWorker(Choice::Declared) => "declared_worker",
+            Self::LosersCancelled => "losers_cancelled",
         }
     }
 }
@@ -48,9 +82,9 @@ impl State {
     /// The figures as of `now`.
     pub fn summary(&self, now: Timestamp) -> Summary {
         Summary {
-            duration: self.finished_at.unwrap_or(now).since(self.started.at),
+            duration: self.active(now),
             figures: self.figures.unwrap_or_else(|| self.count()),
-            optimizations: self.optimizations(),
+            optimizations: self.optimizations(now),
         }
     }
 
@@ -95,26 +129,126 @@ impl State {
         Some((mean * share * 10_000.0).round() / 10_000.0)
     }
 
-    fn optimizations(&self) -> Vec<Optimization> {
+    fn optimizations(&self, now: Timestamp) -> Vec<Optimization> {
         let skipped = |reason: fn(&SkipReason) -> bool| {
-            self.steps.iter().filter_map(|step| step.skipped.as_ref()).any(reason)
+            self.all(move |step| step.skipped.as_ref().is_some_and(reason))
         };
-        let happened = [
-            (self.overlapped, Optimization::ParallelProcessing),
-            (self.steps.iter().any(|s| s.reused_from.is_some()), Optimization::Caching),
+        let kinds = [
+            (OptimizationKind::Caching, self.all(|step| step.reused_from.is_some())),
+            (OptimizationKind::StepCache, self.memoised()),
             (
+                OptimizationKind::OptionalStepsSkipped,
                 skipped(|reason| matches!(reason, SkipReason::Strategy)),
-                Optimization::OptionalStepsSkipped,
             ),
             (
+                OptimizationKind::ConditionalStepsSkipped,
                 skipped(|reason| matches!(reason, SkipReason::Condition)),
-                Optimization::ConditionalStepsSkipped,
             ),
             (
-                self.steps.iter().any(|s| s.fallback && s.status == StepStatus::Succeeded),
-                Optimization::FallbackWorker,
+                OptimizationKind::FallbackWorker,
+                self.all(|step| step.fallback && step.status == StepStatus::Succeeded),
             ),
+            (OptimizationKind::ChosenWorker(self.started.terms.choice), self.chosen_otherwise()),
+            (OptimizationKind::LosersCancelled, self.losers()),
         ];
-        happened.into_iter().filter(|(did, _)| *did).map(|(_, what)| what).collect()
+        let happened = kinds.into_iter().filter(|(_, steps)| !steps.is_empty());
+        let named = happened.map(|(kind, steps)| Optimization {
+            kind,
+            saved: steps
+                .iter()
+                .fold(Saved::default(), |sum, step| sum.plus(self.saved(kind, *step))),
+            steps: steps.iter().map(|step| self.plan.step(*step).name.clone()).collect(),
+        });
+        self.parallel(now).into_iter().chain(named).collect()
+    }
+
+    fn all(&self, fits: impl Fn(&StepState) -> bool) -> Vec<StepIndex> {
+        self.plan.indices().filter(|index| fits(self.step(*index))).collect()
+    }
+
+    fn memoised(&self) -> Vec<StepIndex> {
+        self.all(|step| {
+            let elements = step.map.iter().flat_map(|map| &map.elements);
+            step.memoised.is_some() || elements.clone().any(|element| element.memoised.is_some())
+        })
+    }
+
+    /// Steps that were asked of another worker than the first, and did ask it.
+    fn chosen_otherwise(&self) -> Vec<StepIndex> {
+        let choice = self.started.terms.choice;
+        let otherwise = |index: &StepIndex| {
+            let planned = self.plan.step(*index);
+            let asked = self.step(*index).attempts > 0;
+            asked && planned.target(false, choice) != planned.target(false, Choice::Declared)
+        };
+        self.plan.indices().filter(otherwise).collect()
+    }
+
+    /// Steps that were called off although the execution went on.
+    fn losers(&self) -> Vec<StepIndex> {
+        let ended_early = self.fault.is_some() || self.unwinding.is_some();
+        self.all(|step| !ended_early && step.status == StepStatus::Cancelled)
+    }
+
+    fn saved(&self, kind: OptimizationKind, step: StepIndex) -> Saved {
+        let planned = self.plan.step(step);
+        let declared = planned.target(false, Choice::Declared);
+        let estimate = declared.map(|target| Saved {
+            cost: target.estimated_cost.unwrap_or_default(),
+            duration: target.expected.unwrap_or_default(),
+        });
+        match kind {
+            OptimizationKind::Caching
+            | OptimizationKind::OptionalStepsSkipped
+            | OptimizationKind::ConditionalStepsSkipped => estimate.unwrap_or_default(),
+            OptimizationKind::StepCache => {
+                let step = self.step(step);
+                let elements = step.map.iter().flat_map(|map| &map.elements);
+                let hits = elements.chain([&step.work]).filter_map(|work| work.memoised);
+                hits.fold(Saved::default(), |sum, hit| {
+                    sum.plus(Saved { cost: hit.cost, duration: hit.duration })
+                })
+            }
+            OptimizationKind::ChosenWorker(choice) => {
+                let (Some(declared), Some(chosen)) = (declared, planned.target(false, choice))
+                else {
+                    return Saved::default();
+                };
+                let cost = declared.estimated_cost.zip(chosen.estimated_cost);
+                let duration = declared.expected.zip(chosen.expected);
+                Saved {
+                    cost: cost.map_or(MicroUsd::ZERO, |(one, other)| one.minus(other)),
+                    duration: duration.map_or(Millis::ZERO, |(one, other)| one.minus(other)),
+                }
+            }
+            OptimizationKind::ParallelProcessing
+            | OptimizationKind::FallbackWorker
+            | OptimizationKind::LosersCancelled => Saved::default(),
+        }
+    }
+
+    /// Steps in progress at the same time saved what they took together beyond the whole.
+    fn parallel(&self, now: Timestamp) -> Option<Optimization> {
+        if !self.overlapped {
+            return None;
+        }
+        let waits = |index: &StepIndex| matches!(self.plan.step(*index).kind, Kind::Wait(_));
+        let took = self.plan.indices().filter(|index| !waits(index)).filter_map(|index| {
+            let step = self.step(index);
+            Some(step.finished_at?.since(step.started_at?))
+        });
+        let together = took.fold(Millis::ZERO, Millis::plus);
+        let duration = together.minus(self.active(now));
+        Some(Optimization {
+            kind: OptimizationKind::ParallelProcessing,
+            steps: Vec::new(),
+            saved: Saved { cost: MicroUsd::ZERO, duration },
+        })
+    }
+}
+
+impl Saved {
+    fn plus(self, other: Self) -> Self {
+        Self { cost: self.cost.plus(other.cost), duration: self.duration.plus(other.duration) }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::state::Writes;
+use super::work::Writes;
 use super::{State, StepStatus};
 use crate::expr::{Document, Scope};
 use crate::plan::StepIndex;
@@ -44,7 +44,10 @@ impl State {
     }
 
     fn is_visible(&self, from: Option<StepIndex>, writer: StepIndex) -> bool {
-        from.is_none_or(|index| self.plan.step(index).ancestors.contains(writer))
+        from.is_none_or(|index| {
+            let ancestor = self.plan.step(index).ancestors.contains(writer);
+            ancestor && !self.step(index).blind.contains(writer)
+        })
     }
 
     /// What `step` wrote under `key`.
@@ -55,6 +58,7 @@ impl State {
             Writes::Fields => state.output.as_ref()?.value()?.get(key),
             Writes::Mapped(values) => values.get(key).map(Arc::as_ref),
             Writes::Named => state.output.as_ref()?.value().map(Arc::as_ref),
+            Writes::Results => state.output.as_ref()?.value()?.get("results"),
         }
     }
 }

@@ -16,7 +16,7 @@ impl StepSet {
         self.0.get(word).is_some_and(|bits| bits >> bit & 1 == 1)
     }
 
-    pub(super) fn insert(&mut self, index: StepIndex) {
+    pub(crate) fn insert(&mut self, index: StepIndex) {
         let (word, bit) = (index.position() / 64, index.position() % 64);
         if self.0.len() <= word {
             self.0.resize(word + 1, 0);

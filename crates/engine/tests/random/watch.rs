@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::execution::{
-    Blocker, Context, Event, FORMAT, Input, Rejection, Started, State, StepStatus, decide, start,
+    Blocker, Choice, Context, Event, FORMAT, Input, NO_GATES, PauseReason, Rejection, Started,
+    State, Status, StepStatus, decide, start,
 };
 use engine::ids::{ExecutionId, Fence, ShardId};
 use engine::money::MicroUsd;
@@ -16,7 +17,7 @@ use super::plans::{Case, ESTIMATE};
 /// An execution and what was seen of it.
 pub struct Watch {
     pub state: State,
-    pub context: Context,
+    pub context: Context<'static>,
     pub journal: Vec<Event>,
     plan: Arc<Plan>,
     settled: BTreeSet<String>,
@@ -41,7 +42,7 @@ impl Watch {
         let plan = Arc::new(plan);
         let now = Timestamp::from_millis(1_000_000);
         let latest_end = now.plus(Millis::from_secs(1_000_000));
-        let context = Context { now, entropy: 99, slots: 4, latest_end };
+        let context = Context { now, entropy: 99, slots: 4, latest_end, gates: &NO_GATES };
         let started = Started {
             format: FORMAT,
             id: ExecutionId::new(now, ShardId(0), 1),
@@ -174,14 +175,16 @@ impl Watch {
                 let counted = self.unanswered.remove(fence).expect("its answer was unknown");
                 self.spent = self.spent - counted + cost.map_or(counted, |cost| cost.as_micros());
             }
-            Event::Finished { fault, .. } => {
-                if fault.as_ref().is_some_and(|fault| fault.code == "budget.exhausted") {
-                    self.check_exhausted();
-                }
+            Event::Paused { reason, .. } => {
+                assert!(matches!(reason, PauseReason::Budget { .. }), "nobody asked for it");
+                self.check_exhausted();
+            }
+            Event::Finished { .. } => {
                 self.spent += self.in_flight.values().map(|(_, reserved)| reserved).sum::<u64>();
                 self.in_flight.clear();
                 self.ended = true;
             }
+            other => panic!("no case has steps that would give {other:?}"),
         }
     }
 
@@ -211,7 +214,7 @@ impl Watch {
         let places = terms.parallelism.max(1) as usize;
         for step in self.plan.steps.iter().filter(|step| !self.settled.contains(&step.name)) {
             let mut needed = step.dependencies.iter().map(|on| &self.plan.step(*on).name);
-            let target = step.target(self.fallback.contains(&step.name));
+            let target = step.target(self.fallback.contains(&step.name), Choice::Declared);
             let cost = target.and_then(|target| target.estimated_cost).unwrap_or_default();
             let has_place = self.retrying.contains(&step.name) || self.retrying.len() < places;
             let could_begin = has_place && needed.all(|name| self.settled.contains(name));
@@ -258,7 +261,8 @@ impl Watch {
         let open = self.plan.steps.iter().filter(|step| !self.settled.contains(&step.name));
         let open: Vec<&str> = open.map(|step| step.name.as_str()).collect();
         assert_eq!(why.iter().map(|held| held.step.as_str()).collect::<Vec<_>>(), open);
-        let mut goes_on = false;
+        // Somebody must raise the budget.
+        let mut goes_on = self.state.status == Status::Paused;
         for held in &why {
             let index = self.plan.find(&held.step).expect("the plan has the step");
             goes_on |= self.check_reason(index, &held.by, held.next_at);
@@ -287,10 +291,15 @@ impl Watch {
                 assert!(self.state.started.terms.budget.is_some());
                 false
             }
+            Blocker::Pause(PauseReason::Budget { .. }) => {
+                assert_eq!(self.state.status, Status::Paused);
+                false
+            }
             Blocker::Driver => {
                 assert!(self.state.has_startable(self.context.now), "no driver could start it");
                 true
             }
+            other => panic!("no case has steps that would wait for {other:?}"),
         }
     }
 

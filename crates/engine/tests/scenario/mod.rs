@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use engine::execution::{
-    Context, Event, FORMAT, Fault, FaultKind, Input, Outcome, Payload, Started, State, StoredRef,
-    Terms, reuse, start,
+    Context, Event, FORMAT, Fault, FaultKind, Input, NO_GATES, Outcome, Payload, Started, State,
+    StoredRef, Terms, reuse, start,
 };
 use engine::ids::{Epoch, ExecutionId, Fence, ShardId};
 use engine::money::MicroUsd;
@@ -210,8 +210,14 @@ impl Play {
     }
 }
 
-fn context(now: Timestamp) -> Context {
-    Context { now, entropy: 11, slots: 16, latest_end: now.plus(Millis::from_secs(9_999)) }
+fn context(now: Timestamp) -> Context<'static> {
+    Context {
+        now,
+        entropy: 11,
+        slots: 16,
+        latest_end: now.plus(Millis::from_secs(9_999)),
+        gates: &NO_GATES,
+    }
 }
 
 fn at(ms: i64) -> Timestamp {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::admission::{Funds, Reply as Admission};
-use engine::execution::{Context, start};
+use engine::execution::{Context, NO_GATES, start};
 use engine::ids::{ExecutionId, ShardId};
 use engine::money::MicroUsd;
 use engine::shard::{After, Idempotency, Request};
@@ -93,6 +93,7 @@ impl World {
             entropy: self.rng.next(),
             slots: limits.in_flight_max.min(limits.calls_max),
             latest_end: limits.lifetime_end,
+            gates: &NO_GATES,
         };
         let started = template.started(id.clone(), now);
         let (state, events) = start(started, Arc::clone(&template.plan), &context);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::execution::{Context, Effect, Event, Input, State, Status, effects, start};
+use engine::execution::{Context, Effect, Event, Input, NO_GATES, State, Status, effects, start};
 use engine::ids::{ExecutionId, ShardId};
 use engine::time::{Millis, Timestamp};
 use serde_json::Value;
@@ -33,7 +33,7 @@ impl Outcome {
 pub fn outcome(template: &Template) -> Outcome {
     let now = Timestamp::from_millis(0);
     let latest_end = now.plus(Millis::from_secs(10_000_000));
-    let context = Context { now, entropy: 0, slots: u32::MAX, latest_end };
+    let context = Context { now, entropy: 0, slots: u32::MAX, latest_end, gates: &NO_GATES };
     let started = template.started(ExecutionId::new(now, ShardId(0), 0), now);
     let (mut state, events) = start(started, Arc::clone(&template.plan), &context);
     let mut calls = requests(&state, &events);
@@ -50,7 +50,7 @@ fn requests(state: &State, events: &[Event]) -> Vec<engine::execution::Request> 
     let effects = events.iter().flat_map(|event| effects(state, event));
     let calls = effects.filter_map(|effect| match effect {
         Effect::Call(request) => Some(*request),
-        Effect::Abort(_) => None,
+        Effect::Child(_) | Effect::CancelChild(_) => None,
     });
     calls.collect()
 }

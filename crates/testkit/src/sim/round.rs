@@ -1,7 +1,6 @@
 //! A driver's loop: perform what it wants, check that it leaves nothing undone, wait.
 
 use engine::driver::{Action, Ending};
-use engine::ids::InboxSeq;
 use engine::shard::Request;
 use engine::time::Timestamp;
 
@@ -76,12 +75,12 @@ impl World {
     fn perform(&mut self, node: NodeId, action: Action) -> Lived {
         let id = self.nodes[&node].exec.clone();
         match action {
-            Action::Append { epoch, seq, after, events } => {
+            Action::Append { epoch, seq, seen, after, events } => {
                 let record = serde_json::to_string(&events).expect("events are written");
                 if self.sabotage == Some(Sabotage::WriteAhead) {
                     self.call_ahead(node, &events)?;
                 }
-                let request = Request::Append { id, epoch, seq, after, seen: InboxSeq(0) };
+                let request = Request::Append { id, epoch, seq, after, seen };
                 self.send(node, Asked::Append, request, record);
             }
             Action::Renew(epoch) => {
@@ -105,6 +104,8 @@ impl World {
                 }
             }
             Action::Call(request) => self.call(node, &request)?,
+            Action::Report(_) | Action::Return { .. } => {}
+            other => return Err(format!("no template asks for {other:?}")),
         }
         Ok(())
     }

@@ -75,6 +75,17 @@ fn the_more_urgent_pass_first() {
 }
 
 #[test]
+fn a_call_that_is_given_up_waits_no_longer() {
+    let (mut account, gate) = (Account::new(), narrow(1));
+    account.passes(1, &gate);
+    account.pass(2, &gate, 0);
+    account.pass(3, &gate, 0);
+    account.give_back(2, Vec::new());
+    account.give_back(1, Vec::new());
+    assert!(account.passes(3, &gate));
+}
+
+#[test]
 fn a_permit_runs_out_at_the_attempts_deadline() {
     let (mut account, gate) = (Account::new(), narrow(1));
     account.passes(1, &gate);

@@ -274,3 +274,22 @@ fn more_for_an_ended_execution_lapses_when_it_is_not_reopened() {
     account.start(3, funds(0));
     assert_eq!(account.sums(), (10, 10, 15), "the first one is driven again");
 }
+
+#[test]
+fn one_that_the_budget_refuses_holds_nobody_up_in_the_line() {
+    let mut account = Account::new();
+    let admit = |n, reserve| Request::Admit {
+        id: id(n),
+        limit: 1,
+        priority: 0,
+        waits: true,
+        funds: Some(funds(reserve)),
+    };
+    account.ask(admit(1, 10));
+    assert!(matches!(account.ask(admit(2, 90)), Reply::Waits { position: 0, .. }));
+    assert!(matches!(account.ask(admit(3, 10)), Reply::Waits { position: 1, .. }));
+    account.settle(1, 20, true);
+    exhausted(account.ask(admit(2, 90)));
+    account.ask(Request::Leave { id: id(1), reports: Vec::new() });
+    assert_eq!(account.ask(admit(3, 10)), granted());
+}

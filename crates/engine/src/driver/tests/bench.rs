@@ -48,6 +48,7 @@ impl Bench {
             entropy: 0,
             slots: limits.in_flight_max.min(limits.calls_max),
             latest_end: limits.lifetime_end,
+            gates: &crate::execution::NO_GATES,
         };
         let started = started(template, terms, json!({"topic": "bees"}));
         let (state, journal) = start(started, Arc::clone(&plan), &context);
@@ -80,6 +81,11 @@ impl Bench {
                 format!("append {seq}: {}{end}", told.join(", "))
             }
             Action::Call(request) => format!("call {}", request.step),
+            Action::Child(child) => format!("begin {}", child.id),
+            Action::CancelChild(_) => "call a child off".to_owned(),
+            Action::Pass { path, worker, .. } => format!("ask {worker} for {path}"),
+            Action::Return { path, worker } => format!("return {worker} for {path}"),
+            Action::Report(reports) => format!("report {}", reports.len()),
             Action::Abort(fence) => format!("abort {}", self.step_of(fence)),
             Action::Renew(epoch) => format!("renew {epoch}"),
             Action::Release { seen, wake_at: AT_ONCE, .. } => format!("hand over, seen {seen}"),

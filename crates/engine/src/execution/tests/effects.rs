@@ -51,17 +51,7 @@ fn without_a_mapping_a_worker_is_sent_all_that_its_step_sees() {
 }
 
 #[test]
-fn an_attempt_that_failed_is_given_up() {
-    let mut story = Story::begin(vec![step("a").retry(retries(1)), step("b")]);
-    let fence = story.fence("a");
-    story.fail("a", http(503));
-    assert_eq!(story.aborted, [fence]);
-    story.succeed("b", json!({}));
-    assert_eq!(story.aborted, [fence], "a success leaves nothing to give up");
-}
-
-#[test]
-fn only_starts_and_failures_of_attempts_call_for_anything() {
+fn only_starts_of_attempts_call_for_anything() {
     let mut story = Story::begin(vec![
         step("a").retry(retries(1)),
         step("extra").optional(),
@@ -76,7 +66,6 @@ fn only_starts_and_failures_of_attempts_call_for_anything() {
         let called_for = effects(&story.state, event);
         match told.as_str().unwrap() {
             "attempt_started" => assert!(matches!(called_for[..], [Effect::Call(_)])),
-            "attempt_failed" => assert!(matches!(called_for[..], [Effect::Abort(_)])),
             _ => assert_eq!(called_for, [], "{told}"),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::execution::{
-    Context, Effect, Event, FORMAT, Fault, FaultKind, Input, Outcome, Payload, Rejection, Request,
-    Started, State, Terms, decide, effects, start,
+    Context, Effect, Event, FORMAT, Fault, FaultKind, Input, NO_GATES, Outcome, Payload, Rejection,
+    Request, Started, State, Terms, decide, effects, start,
 };
 use crate::ids::{Epoch, ExecutionId, Fence, ShardId};
 use crate::money::MicroUsd;
@@ -165,7 +165,8 @@ pub(crate) struct Story {
     pub plan: Arc<Plan>,
     pub journal: Vec<Event>,
     pub calls: Vec<Request>,
-    pub aborted: Vec<Fence>,
+    pub begun: Vec<crate::execution::Child>,
+    pub called_off: Vec<ExecutionId>,
     pub now: Timestamp,
     pub slots: u32,
     pub latest_end: Timestamp,
@@ -184,18 +185,26 @@ impl Story {
     pub fn asked(template: TemplateDefinition, terms: Terms, request: Value, slots: u32) -> Self {
         let plan = Arc::new(Plan::compile(&template).expect("a story's template is valid"));
         let latest_end = at(i64::from(i32::MAX));
-        let context = Context { now: at(0), entropy: 0, slots, latest_end };
+        let context = Context { now: at(0), entropy: 0, slots, latest_end, gates: &NO_GATES };
         let started = started(template, terms, request);
         let (state, events) = start(started, Arc::clone(&plan), &context);
-        let (journal, calls, aborted) = (Vec::new(), Vec::new(), Vec::new());
+        let (journal, calls) = (Vec::new(), Vec::new());
+        let (begun, called_off) = (Vec::new(), Vec::new());
         let now = at(0);
-        let mut story = Self { state, plan, journal, calls, aborted, now, slots, latest_end };
+        let mut story =
+            Self { state, plan, journal, calls, begun, called_off, now, slots, latest_end };
         story.note(events);
         story
     }
 
-    pub fn context(&self) -> Context {
-        Context { now: self.now, entropy: 0, slots: self.slots, latest_end: self.latest_end }
+    pub fn context(&self) -> Context<'static> {
+        Context {
+            now: self.now,
+            entropy: 0,
+            slots: self.slots,
+            latest_end: self.latest_end,
+            gates: &NO_GATES,
+        }
     }
 
     /// Brings an input and returns the events that follow.
@@ -214,7 +223,8 @@ impl Story {
             for effect in effects(&self.state, event) {
                 match effect {
                     Effect::Call(request) => self.calls.push(*request),
-                    Effect::Abort(fence) => self.aborted.push(fence),
+                    Effect::Child(child) => self.begun.push(*child),
+                    Effect::CancelChild(id) => self.called_off.push(id),
                 }
             }
         }
@@ -277,8 +287,8 @@ impl Story {
         self.state.fault.as_ref().map_or("", |fault| fault.code.as_str())
     }
 
-    pub fn in_flight(&self) -> Vec<&str> {
-        self.state.in_flight().map(|(_, index)| self.plan.step(index).name.as_str()).collect()
+    pub fn in_flight(&self) -> Vec<String> {
+        self.state.in_flight().map(|(_, unit)| self.plan.path(unit)).collect()
     }
 
     /// What the last call of a step was sent.

@@ -130,6 +130,8 @@ impl Book {
                 self.spent = self.spent - counted + cost;
             }
             Event::Finished { .. } => self.end(),
+            Event::Paused { .. } => {}
+            other => return Err(format!("no template gives {other:?}")),
         }
         self.within_budget()
     }

@@ -1,0 +1,94 @@
+//! The way back: what succeeded is undone, in reverse order of completion, one step after the
+//! other.
+
+use super::advance::Deciding;
+use super::{Event, Fault, FaultKind, Part, State, Status, StepStatus, Unit};
+use crate::plan::StepIndex;
+use crate::time::Timestamp;
+
+impl Deciding<'_> {
+    /// Ends the execution; where something would have to be undone, that comes first.
+    pub(super) fn end_as(&mut self, status: Status, fault: Option<Fault>) {
+        if self.state.unwinding.is_some() || self.state.status.is_final() {
+            return;
+        }
+        if status == Status::Partial || !self.state.has_to_undo() {
+            return self.finish(status, fault);
+        }
+        self.emit(Event::Unwinding { status, at: self.context.now, fault });
+    }
+
+    /// Goes on undoing, and ends when nothing is left to be undone.
+    pub(super) fn unwind(&mut self) {
+        while self.state.unwinding.is_some() {
+            if self.state.in_flight.values().any(|unit| unit.part != Part::Undo) {
+                return;
+            }
+            let Some(index) = self.state.next_to_undo() else { return self.unwound() };
+            let undo = self.state.step(index).undo.as_ref();
+            let rests = undo.is_none_or(|undo| match undo.status {
+                StepStatus::Retrying => undo.retry_at.is_some_and(|at| at <= self.context.now),
+                status => status == StepStatus::Ready,
+            });
+            let goes_on = rests && self.has_slot();
+            if !goes_on || self.attempt(Unit::undo(index)) == super::schedule::Considered::Waits {
+                return;
+            }
+        }
+    }
+
+    /// All is undone that could be.
+    pub(super) fn unwound(&mut self) {
+        let Some((status, fault)) = self.state.unwinding.clone() else { return };
+        let failed = self.state.plan.indices().find_map(|index| {
+            let undo = self.state.step(index).undo.as_ref()?;
+            let open = undo.status != StepStatus::Succeeded;
+            open.then(|| (self.state.plan.step(index).name.clone(), undo.fault.clone()))
+        });
+        let Some((name, why)) = failed else { return self.finish(status, fault) };
+        let first = fault.map(|fault| format!("{}; ", fault.message)).unwrap_or_default();
+        let why = why.map(|fault| format!(": {}", fault.message)).unwrap_or_default();
+        let message = format!("{first}step `{name}` could not be undone{why}");
+        let fault = Fault::new(FaultKind::Limit, "compensation.failed", message);
+        self.finish(status, Some(fault));
+    }
+}
+
+impl State {
+    /// Whether something succeeded that would have to be undone, or is in flight and may.
+    fn has_to_undo(&self) -> bool {
+        self.plan.indices().any(|index| {
+            let step = self.step(index);
+            let child = step.attempt.as_ref().is_some_and(|attempt| attempt.child.is_some());
+            let undone = self.plan.step(index).compensation.is_some();
+            let in_flight = || {
+                let elements = step.map.iter().flat_map(|map| &map.elements);
+                step.attempt.is_some() || elements.clone().any(|e| e.attempt.is_some())
+            };
+            child || (undone && (step.is_to_be_undone() || in_flight()))
+        })
+    }
+
+    /// The step that is undone next: the last to succeed of those that are left.
+    fn next_to_undo(&self) -> Option<StepIndex> {
+        let left = self.plan.indices().filter(|index| {
+            let step = self.step(*index);
+            let open = step.undo.as_ref().is_none_or(|undo| !undo.status.is_settled());
+            self.plan.step(*index).compensation.is_some() && step.is_to_be_undone() && open
+        });
+        // A map that did not come to its end was the last to be at work.
+        left.max_by_key(|index| {
+            let step = self.step(*index);
+            if step.status == StepStatus::Succeeded { step.completion } else { u64::MAX }
+        })
+    }
+
+    /// What could be undone now.
+    pub(super) fn next_undo(&self, now: Timestamp) -> Option<Unit> {
+        let rests = self.in_flight.is_empty();
+        let index = self.next_to_undo().filter(|_| rests)?;
+        let undo = self.step(index).undo.as_ref();
+        let due = undo.is_none_or(|undo| undo.retry_at.is_none_or(|at| at <= now));
+        due.then(|| Unit::undo(index))
+    }
+}

@@ -114,8 +114,8 @@ errors! {
         "422" "The query does not fit; every violation is listed";
     /// What can go wrong with the start of an execution.
     StartErrors:
-        "402" "The budget is smaller than the least that the plan costs; the reply says what would \
-            do",
+        "402" "The budget is smaller than the least that the plan costs: the reply says what would \
+            do; or a budget of the account leaves no room: Retry-After says when it renews",
         "404" "No template has this name",
         "409" "The template's rows make no valid plan, the idempotency key was used with another \
             request, or the execution was cancelled",
@@ -126,9 +126,13 @@ errors! {
         "404" "No execution has this id, or it is another account's; or it has no such step",
         "409" "The execution as it stands does not allow this; the code says why",
         "429" "Too much has come in that no driver has met; Retry-After says when";
+    /// What can go wrong where an execution goes on to spend.
+    SpendErrors:
+        "402" "A budget of the account leaves no room: Retry-After says when it renews";
     /// What can go wrong when an execution is done again.
     RestartErrors:
-        "402" "The budget is smaller than the least that the plan costs",
+        "402" "The budget is smaller than the least that the plan costs, or a budget of the account \
+            leaves no room: Retry-After says when it renews",
         "404" "No execution has this id, or it is another account's; or its template is gone",
         "409" "The execution has not ended, its journal is retired, the template's rows make no \
             valid plan, or the idempotency key was used with another request",

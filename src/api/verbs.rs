@@ -12,7 +12,7 @@ use crate::auth::{Act, Authorized};
 use crate::driver;
 use crate::error::ApiError;
 use crate::extract::{ExecutionPath, JsonDocument, OptionalDocument};
-use crate::openapi::{BodyErrors, CLIENT, ClientErrors, VerbErrors, VerbHeaders};
+use crate::openapi::{BodyErrors, CLIENT, ClientErrors, SpendErrors, VerbErrors, VerbHeaders};
 use crate::request::RequestContext;
 
 /// Calls an execution off.
@@ -103,7 +103,7 @@ pub async fn pause(
     responses(
         (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
         (status = 202, description = "It is stored and will take effect", body = VerbReply),
-        BodyErrors, ClientErrors, VerbErrors,
+        BodyErrors, ClientErrors, VerbErrors, SpendErrors,
     ),
     security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
 )]
@@ -131,7 +131,7 @@ pub async fn resume(
     responses(
         (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
         (status = 202, description = "It is stored and will take effect", body = VerbReply),
-        BodyErrors, ClientErrors, VerbErrors,
+        BodyErrors, ClientErrors, VerbErrors, SpendErrors,
     ),
     security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
 )]
@@ -158,7 +158,7 @@ pub async fn retry(
     responses(
         (status = 200, description = "It has taken effect, or was so already", body = VerbReply),
         (status = 202, description = "It is stored and will take effect", body = VerbReply),
-        BodyErrors, ClientErrors, VerbErrors,
+        BodyErrors, ClientErrors, VerbErrors, SpendErrors,
     ),
     security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
 )]

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::execution::{Event, Optimization, State};
+use engine::execution::{Event, State};
 use engine::plan::Plan;
 use engine::time::Timestamp;
 use scenario::Scenario;
@@ -74,7 +74,7 @@ fn outcome(journal: &str) -> Value {
         })
         .collect();
     let summary = state.summary(Timestamp::from_millis(0));
-    let words: Vec<&str> = summary.optimizations.into_iter().map(Optimization::as_str).collect();
+    let words: Vec<&str> = summary.optimizations.iter().map(|made| made.kind.as_str()).collect();
     json!({
         "status": state.status, "fault": state.fault, "spent": state.spent,
         "cost_estimated": state.cost_estimated, "finished_at": state.finished_at,

@@ -114,16 +114,16 @@ fn a_retry_that_is_due_while_all_slots_are_taken_starts_with_the_first_that_come
 }
 
 #[test]
-fn an_attempt_that_times_out_is_given_up_once_that_is_durable() {
+fn an_attempt_that_times_out_is_given_up_and_its_worker_reported() {
     let mut bench = Bench::begun(vec![step("a").retry(retries(1)), step("b")], limits());
     bench.act(0);
     bench.succeed("b", json!({}));
     bench.act(1);
     bench.appended();
     bench.act(2);
-    assert_eq!(bench.act(20_000), ["append 3: attempt_failed a"]);
+    assert_eq!(bench.act(20_000), ["append 3: attempt_failed a", "abort a", "report 1"]);
     bench.appended();
-    assert_eq!(bench.act(20_001), ["abort a"]);
+    assert_eq!(bench.act(20_001), Vec::<String>::new(), "each is asked for once");
     assert_eq!(bench.act(21_000), ["append 4: attempt_started a"]);
 }
 
@@ -137,7 +137,8 @@ fn an_attempt_that_is_given_up_before_its_start_was_durable_is_never_made() {
     bench.fail("c", broken());
     bench.now_ms = 2;
     bench.appended();
-    assert_eq!(bench.act(2), ["append 3: attempt_failed c, step_failed c, finished (ended)"]);
+    let end = "append 3: attempt_failed c, step_failed c, finished (ended)";
+    assert_eq!(bench.act(2), [end, "report 1"], "the report is about `c`");
     bench.appended();
     assert_eq!(bench.act(3), Vec::<String>::new(), "`b` is not called for an ended execution");
 }

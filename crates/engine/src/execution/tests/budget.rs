@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::story::{Shape, Story, broken, http, retries, step, template, terms, tolerant, usd};
-use crate::execution::{Fault, FaultKind, Terms};
+use crate::execution::{Asked, Fault, FaultKind, Input, Message, PauseReason, Rejection, Terms};
 use crate::plan::definition::{StepDefinition, TemplateDefinition};
+use crate::time::Millis;
 
 fn paid(name: &str) -> StepDefinition {
     step(name).worker("paid")
@@ -74,24 +75,70 @@ fn what_fits_exactly_is_started() {
     assert_eq!(story.in_flight(), ["a", "b"]);
 }
 
-#[test]
-fn an_execution_that_can_pay_for_nothing_more_ends_and_says_why() {
-    let steps = || vec![paid("a"), paid("b").after(&["a"])];
-    let mut story = Story::of(template(steps()), budget(150));
-    story.answer(story.fence("a"), Ok(json!({})), Some(100));
-    assert_eq!((story.ended(), story.code()), ("failed", "budget.exhausted"));
-    let message = &story.state.fault.as_ref().unwrap().message;
-    assert!(message.contains("step `b` needs 0.0001 USD"), "{message}");
-    let mut story = Story::of(tolerant(steps()), budget(150));
-    story.answer(story.fence("a"), Ok(json!({})), Some(100));
-    assert_eq!(story.ended(), "partial");
+fn resume(story: &mut Story, budget: Option<u64>) {
+    let asked = Asked { by: "key:1".to_owned(), reason: None };
+    let resume = Message::Resume { asked, budget: budget.map(usd) };
+    story.input(Input::Message(resume)).expect("a paused execution goes on");
+}
+
+/// What a pause for want of money says: the step, what it needs, what is spent, the limit.
+fn paused(story: &Story) -> Option<(&str, u64, u64, u64)> {
+    match story.state.paused.as_ref()? {
+        PauseReason::Budget { step, needed, spent, limit } => {
+            Some((step, needed.as_micros(), spent.as_micros(), limit.as_micros()))
+        }
+        other => panic!("paused for {other:?}"),
+    }
 }
 
 #[test]
-fn a_budget_that_cannot_pay_for_the_first_step_ends_the_execution_at_its_start() {
+fn an_execution_that_can_pay_for_nothing_more_is_paused_and_says_why() {
+    for template in [template, tolerant] {
+        let mut story = Story::of(template(vec![paid("a"), paid("b").after(&["a"])]), budget(150));
+        story.answer(story.fence("a"), Ok(json!({})), Some(100));
+        assert_eq!((story.ended(), paused(&story)), ("paused", Some(("b", 100, 100, 150))));
+        assert!(story.state.fault.is_none() && story.in_flight().is_empty());
+        assert!(!story.state.has_startable(story.now));
+    }
+}
+
+#[test]
+fn a_budget_that_cannot_pay_for_the_first_step_pauses_the_execution_at_its_start() {
     let story = Story::of(template(vec![paid("a")]), budget(99));
-    assert_eq!((story.ended(), story.code()), ("failed", "budget.exhausted"));
+    assert_eq!((story.ended(), paused(&story)), ("paused", Some(("a", 100, 0, 99))));
     assert!(story.calls.is_empty());
+}
+
+#[test]
+fn a_paused_execution_goes_on_with_a_higher_budget() {
+    let mut story = Story::of(template(vec![paid("a"), paid("b").after(&["a"])]), budget(150));
+    story.answer(story.fence("a"), Ok(json!({})), Some(100));
+    story.now = story.now.plus(Millis::from_secs(3_600));
+    resume(&mut story, Some(200));
+    assert_eq!((story.ended(), story.in_flight()), ("running", vec!["b".to_owned()]));
+    story.answer(story.fence("b"), Ok(json!({})), Some(100));
+    assert_eq!((story.ended(), spent(&story)), ("completed", (200, 0)));
+    assert_eq!(story.state.summary(story.now).duration, Millis::ZERO, "a pause takes no time");
+}
+
+#[test]
+fn a_budget_that_is_raised_too_little_pauses_the_execution_again() {
+    let mut story = Story::of(template(vec![paid("a"), paid("b").after(&["a"])]), budget(150));
+    story.answer(story.fence("a"), Ok(json!({})), Some(100));
+    resume(&mut story, Some(199));
+    assert_eq!((story.ended(), paused(&story)), ("paused", Some(("b", 100, 100, 199))));
+    let asked = Asked { by: "key:1".to_owned(), reason: None };
+    let same = Input::Message(Message::Resume { asked, budget: None });
+    assert_eq!(story.input(same), Err(Rejection::NotApplicable), "nothing would be different");
+}
+
+#[test]
+fn an_execution_that_nobody_gives_money_to_ends_when_it_was_paused_too_long() {
+    let mut story = Story::of(template(vec![paid("a")]), budget(99));
+    let week = terms().waiting_max;
+    assert_eq!(story.state.next_timer(story.now), Some(story.now.plus(week)));
+    story.wait(week.get());
+    assert_eq!((story.ended(), story.code()), ("failed", "execution.waited_too_long"));
 }
 
 #[test]
@@ -101,28 +148,32 @@ fn steps_that_cost_nothing_go_on_though_others_cannot_be_paid_for() {
     story.answer(story.fence("a"), Ok(json!({})), Some(100));
     assert_eq!(story.ended(), "running");
     story.succeed("free", json!({}));
-    assert_eq!((story.ended(), story.code()), ("partial", "budget.exhausted"));
+    assert_eq!((story.ended(), paused(&story)), ("paused", Some(("b", 100, 100, 100))));
+    resume(&mut story, Some(200));
+    assert_eq!(story.in_flight(), ["b"]);
 }
 
 #[test]
-fn a_driver_without_slots_does_not_end_what_the_next_driver_can_pay_for() {
+fn a_driver_without_slots_does_not_pause_what_the_next_driver_can_pay_for() {
     let steps = vec![paid("a"), step("free").after(&["a"]), paid("b").after(&["a"])];
     let mut story = Story::of(template(steps), budget(100));
     story.slots = 0;
     story.answer(story.fence("a"), Ok(json!({})), Some(100));
     assert_eq!(story.ended(), "running", "`free` can go on under the next driver");
     story.slots = 4;
-    story.input(crate::execution::Input::Resume).unwrap();
+    story.input(Input::Resume).unwrap();
     assert_eq!(story.in_flight(), ["free"]);
 }
 
 #[test]
-fn a_retry_that_cannot_be_paid_for_ends_the_execution_when_it_is_due() {
+fn a_retry_that_cannot_be_paid_for_pauses_the_execution_when_it_is_due() {
     let mut story = Story::of(template(vec![paid("a").retry(retries(3))]), budget(150));
     story.answer(story.fence("a"), Err(broken()), None);
     assert_eq!(story.status("a"), "retrying");
     story.wait(1_000);
-    assert_eq!((story.ended(), story.code()), ("failed", "budget.exhausted"));
+    assert_eq!((story.ended(), paused(&story)), ("paused", Some(("a", 100, 100, 150))));
+    resume(&mut story, Some(200));
+    assert_eq!((story.in_flight(), story.step("a").attempts), (vec!["a".to_owned()], 2));
 }
 
 #[test]
@@ -165,5 +216,6 @@ fn the_fallbacks_estimate_is_what_is_kept_back_for_it() {
 fn a_worker_that_charges_more_than_its_estimate_is_booked_in_full() {
     let mut story = Story::of(template(vec![paid("a"), paid("b").after(&["a"])]), budget(150));
     story.answer(story.fence("a"), Ok(json!({})), Some(900));
-    assert_eq!((story.ended(), spent(&story)), ("failed", (900, 0)));
+    assert_eq!((story.ended(), spent(&story)), ("paused", (900, 0)));
+    assert_eq!(paused(&story), Some(("b", 100, 900, 150)));
 }

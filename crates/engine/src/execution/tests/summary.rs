@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::story::{Shape, Story, http, step, template, terms};
-use crate::execution::{Optimization, Terms};
+use crate::execution::Terms;
 use crate::time::Millis;
 
 fn quality(story: &Story) -> Option<f64> {
@@ -65,7 +65,7 @@ fn failed_steps_lower_the_quality_and_left_out_ones_do_not() {
 fn an_execution_says_what_made_it_cheaper_or_faster() {
     let words = |story: &Story| -> Vec<&str> {
         let made = story.state.summary(story.now).optimizations;
-        made.into_iter().map(Optimization::as_str).collect()
+        made.iter().map(|made| made.kind.as_str()).collect()
     };
     let story = finished(&[("a", json!({})), ("b", json!({}))]);
     assert_eq!(words(&story), ["parallel_processing"]);

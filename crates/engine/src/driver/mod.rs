@@ -13,7 +13,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::execution::{Context, Effect, Event, Input, Message, State, effects, is_by_binding};
+use crate::execution::{
+    Context, Effect, Event, Input, Message, State, Status, effects, is_by_binding,
+};
 use crate::ids::{Epoch, ExecutionId, Fence, InboxSeq, Seq};
 use crate::plan::Gate;
 use crate::shard::{After, InboxEntry};
@@ -25,6 +27,10 @@ use gates::{Asking, Gatekeeping};
 const APPEND_RETRIES_MAX: u32 = 6;
 /// The pause before what got no answer is asked again; it doubles each time.
 const PAUSE: Millis = Millis::new(50);
+/// How often the inbox is looked into while a signal, a callback or a child may come.
+const LISTEN_EVERY: Millis = Millis::from_secs(2);
+/// The longest that a driver stays for an execution that only waits.
+const IDLE_MAX: Millis = Millis::from_secs(1);
 /// When an execution that could not be looked at is looked at again.
 const LOOK_AGAIN: Millis = Millis::new(500);
 /// How often it doubles.
@@ -125,8 +131,9 @@ impl Driver {
         let (epoch, seq) = lease;
         let mut driver = Self::new(now, state, epoch, seq, limits);
         driver.fruitless = true;
+        let up_to = driver.state.last_fence();
         driver.meet(now, entropy, inbox);
-        driver.feed(now, entropy, Input::TakenOver(epoch));
+        driver.feed(now, entropy, Input::TakenOver { epoch, up_to });
         driver.look_after_children(now);
         // Its end is in the journal, and the shard does not know: it is said again.
         driver.closes = driver.state.status.is_final() && driver.unsent.is_empty();
@@ -192,6 +199,12 @@ impl Driver {
         if self.state.next_timer(now).is_some_and(|at| at <= now) {
             self.feed(now, entropy, Input::Tick);
         }
+        // Before somebody is given up for his silence, the inbox is looked into.
+        if self.state.awaits_word_since(now).is_some_and(|at| at > self.confirmed_at)
+            && self.renewals_lost == 0
+        {
+            self.renew_at = self.renew_at.min(now);
+        }
         // A slot came free, or a retry is due: whatever else is in flight.
         if self.slots() > 0 && self.could_start(now) {
             self.feed(now, entropy, Input::Tick);
@@ -251,7 +264,7 @@ impl Driver {
             Answer::Renewed(Ok(inbox)) => {
                 self.confirmed_at = self.renewing.take().unwrap_or(self.confirmed_at);
                 self.renewals_lost = 0;
-                self.renew_at = now.plus(self.limits.renew_every);
+                self.renew_at = now.plus(self.renew_in());
                 self.meet(now, entropy, &inbox);
             }
             Answer::Renewed(Err(Trouble::Unavailable)) => {
@@ -286,6 +299,7 @@ impl Driver {
 
     fn feed(&mut self, now: Timestamp, entropy: u64, input: Input) {
         let slots = self.slots();
+        self.gates.known.heard_until = self.confirmed_at;
         let context = Context {
             now,
             entropy,
@@ -414,7 +428,7 @@ impl Driver {
         self.seq = self.seq.next();
         self.fruitless = false;
         self.renewals_lost = 0;
-        self.renew_at = now.plus(self.limits.renew_every);
+        self.renew_at = now.plus(self.renew_in());
         let durable = std::mem::take(&mut self.sending);
         for event in &durable {
             self.due.extend(effects(&self.state, event));
@@ -500,6 +514,12 @@ impl Driver {
             && self.renewing.is_none()
     }
 
+    /// An execution that waits for somebody's word listens more often.
+    fn renew_in(&self) -> Millis {
+        let listens = self.state.awaits_somebody();
+        self.limits.renew_every.min(if listens { LISTEN_EVERY } else { Millis::new(u64::MAX) })
+    }
+
     /// With nothing in flight: give the lease back when the next thing to do lies beyond this
     /// driver's limits; else wait for it.
     fn release(&mut self, now: Timestamp) -> Option<Action> {
@@ -509,7 +529,10 @@ impl Driver {
         } else {
             let timers = [self.state.next_timer(now), self.next_asking()];
             let next = timers.into_iter().flatten().min().unwrap_or(self.limits.lifetime_end);
-            if next < self.limits.lifetime_end {
+            // What only waits is woken by the shard: at its moment, or when something comes.
+            let waits = matches!(self.state.status, Status::Waiting | Status::Paused);
+            let soon = next <= now.plus(IDLE_MAX);
+            if next < self.limits.lifetime_end && (soon || !waits) {
                 return None;
             }
             next

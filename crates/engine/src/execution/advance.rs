@@ -27,10 +27,13 @@ pub struct Context<'a> {
     pub gates: &'a Gates,
 }
 
-/// What a driver knows of the gates that calls must pass. Nothing of it is durable: the next
-/// driver asks anew.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a driver knows of gates and of the inbox. Nothing of it is durable: the next driver asks
+/// anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gates {
+    /// What came in before that moment has been met: somebody whose word is awaited until then has
+    /// not spoken.
+    pub heard_until: Timestamp,
     /// Workers whose gate is shut or on trial: each call asks.
     pub shut: BTreeSet<String>,
     /// Calls that may begin.
@@ -38,7 +41,18 @@ pub struct Gates {
 }
 
 /// Nothing is known: calls of gated workers wait until their driver has asked.
-pub static NO_GATES: Gates = Gates { shut: BTreeSet::new(), passes: BTreeSet::new() };
+/// And nothing is in the inbox.
+pub static NO_GATES: Gates = Gates {
+    heard_until: Timestamp::from_millis(i64::MAX),
+    shut: BTreeSet::new(),
+    passes: BTreeSet::new(),
+};
+
+impl Default for Gates {
+    fn default() -> Self {
+        NO_GATES.clone()
+    }
+}
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -46,7 +60,12 @@ pub enum Input {
     /// A driver is there, or has a place again: what can start shall start.
     Resume,
     /// A driver took the execution over from one that was lost.
-    TakenOver(Epoch),
+    TakenOver {
+        /// The lease under which it goes on.
+        epoch: Epoch,
+        /// The last fence that a driver before it gave out: later ones are its own.
+        up_to: Fence,
+    },
     /// An attempt came back.
     Answered {
         /// The fence that it carried.
@@ -170,7 +189,7 @@ impl State {
         let mut deciding = Deciding { state: self, context, events: Vec::new(), begun: 0 };
         match input {
             Input::Resume | Input::Tick => {}
-            Input::TakenOver(epoch) => deciding.taken_over(epoch),
+            Input::TakenOver { epoch, up_to } => deciding.taken_over(epoch, up_to),
             Input::Answered { fence, outcome } => deciding.answered(fence, outcome)?,
             Input::Accepted { fence, silence } => deciding.accepted(fence, silence)?,
             Input::Held { unit, reason, until } => deciding.held(unit, reason, until),

@@ -212,10 +212,10 @@ impl Deciding<'_> {
 
     /// Attempts that were in flight under a lost driver count as attempts; their answers are lost.
     /// What its worker has taken goes on, and so does what is an execution.
-    pub(super) fn taken_over(&mut self, epoch: Epoch) {
-        let connected = |(_, unit): &(Fence, Unit)| {
+    pub(super) fn taken_over(&mut self, epoch: Epoch, up_to: Fence) {
+        let connected = |(fence, unit): &(Fence, Unit)| {
             let attempt = self.state.work(*unit).and_then(|work| work.attempt.as_ref());
-            attempt.is_some_and(|attempt| !attempt.is_handed_over())
+            *fence <= up_to && attempt.is_some_and(|attempt| !attempt.is_handed_over())
         };
         let lost: Vec<(Fence, Unit)> = self.state.in_flight().filter(connected).collect();
         if lost.is_empty() {

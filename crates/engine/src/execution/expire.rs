@@ -35,15 +35,19 @@ impl Deciding<'_> {
             self.expire_unit(unit);
         }
         while !self.state.status.is_final()
-            && let Some((fence, unit)) = self.state.due_attempt(now)
+            && let Some((fence, unit)) = self.state.due_attempt(now, self.heard_until())
         {
             self.expire_attempt(fence, unit);
         }
         while self.goes_on()
-            && let Some(index) = self.state.due_wait(now)
+            && let Some(index) = self.state.due_wait(now, self.heard_until())
         {
             self.expire_wait(index);
         }
+    }
+
+    fn heard_until(&self) -> Timestamp {
+        self.context.gates.heard_until
     }
 
     /// While it is paused, only attempts that were in flight run out.
@@ -173,14 +177,32 @@ impl State {
         (*at <= now).then_some(*unit)
     }
 
-    fn due_attempt(&self, now: Timestamp) -> Option<(Fence, Unit)> {
-        let (at, fence) = self.attempt_deadlines.first()?;
-        (*at <= now).then(|| (*fence, self.in_flight[fence]))
+    /// Whose word may lie in the inbox is not given up before that has been looked into.
+    fn due_attempt(&self, now: Timestamp, heard_until: Timestamp) -> Option<(Fence, Unit)> {
+        let due = self.attempt_deadlines.iter().take_while(|(at, _)| *at <= now);
+        let mut due = due.map(|(at, fence)| (*at, *fence, self.in_flight[fence]));
+        let silent = |(at, fence, _): &(Timestamp, Fence, Unit)| {
+            *at <= heard_until || !self.attempt(*fence).is_some_and(|(_, a)| a.is_handed_over())
+        };
+        due.find(silent).map(|(_, fence, unit)| (fence, unit))
     }
 
-    fn due_wait(&self, now: Timestamp) -> Option<StepIndex> {
-        let (at, index) = self.waits.first()?;
-        (*at <= now).then_some(*index)
+    fn due_wait(&self, now: Timestamp, heard_until: Timestamp) -> Option<StepIndex> {
+        let mut due = self.waits.iter().take_while(|(at, _)| *at <= now);
+        let signal = |index| self.step(index).wait.as_ref().is_some_and(|w| w.signal.is_some());
+        let silent = |(at, index): &&(Timestamp, StepIndex)| *at <= heard_until || !signal(*index);
+        due.find(silent).map(|(_, index)| *index)
+    }
+
+    /// The last moment at which somebody who may have spoken would be given up by `now`.
+    pub fn awaits_word_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let attempts = self.attempt_deadlines.iter().take_while(|(at, _)| *at <= now);
+        let handed_over = |(_, fence): &&(Timestamp, Fence)| {
+            self.attempt(*fence).is_some_and(|(_, attempt)| attempt.is_handed_over())
+        };
+        let attempts = attempts.filter(handed_over).map(|(at, _)| *at);
+        let waits = self.waits.iter().take_while(|(at, _)| *at <= now).map(|(at, _)| *at);
+        attempts.chain(waits).max()
     }
 
     fn first_waiting_for(&self, name: &str) -> Option<StepIndex> {

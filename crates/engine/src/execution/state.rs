@@ -185,6 +185,11 @@ impl State {
         self.in_flight.iter().map(|(fence, unit)| (*fence, *unit))
     }
 
+    /// The last fence that was given out.
+    pub fn last_fence(&self) -> Fence {
+        self.fence
+    }
+
     /// The attempt in flight with this fence, and its unit.
     pub fn attempt(&self, fence: Fence) -> Option<(Unit, &super::Attempt)> {
         let unit = *self.in_flight.get(&fence)?;
@@ -194,6 +199,11 @@ impl State {
     /// Attempts in flight that somebody must be there for.
     pub fn connected(&self) -> usize {
         self.in_flight.len() - self.handed_over
+    }
+
+    /// Whether a signal, a callback or the end of another execution may come.
+    pub fn awaits_somebody(&self) -> bool {
+        self.handed_over > 0 || !self.waiting.is_empty()
     }
 
     /// Whether the attempt with this fence is in flight.

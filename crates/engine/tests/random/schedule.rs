@@ -76,7 +76,9 @@ impl Move {
                 watch.context.now = watch.next_timer();
                 watch.input(Input::Tick);
             }
-            Self::TakeOver => watch.input(Input::TakenOver(Epoch(2))),
+            Self::TakeOver => {
+                watch.input(Input::TakenOver { epoch: Epoch(2), up_to: Fence(u64::MAX) })
+            }
             Self::Resume { slots, lifetime_ms } => {
                 watch.context.slots = *slots;
                 watch.context.latest_end = watch.context.now.plus(Millis::new(*lifetime_ms));

@@ -197,7 +197,7 @@ impl Play {
     }
 
     fn take_over(&mut self) {
-        self.input(Input::TakenOver(Epoch(2)));
+        self.input(Input::TakenOver { epoch: Epoch(2), up_to: Fence(u64::MAX) });
     }
 
     fn wait(&mut self, ms: u64) {

@@ -122,7 +122,7 @@ fn after_the_end_every_input_is_refused_and_changes_nothing() {
     for input in [
         Input::Tick,
         Input::Resume,
-        Input::TakenOver(crate::ids::Epoch(9)),
+        Input::TakenOver { epoch: crate::ids::Epoch(9), up_to: crate::ids::Fence(u64::MAX) },
         Input::Answered { fence, outcome },
     ] {
         assert_eq!(story.input(input), Err(Rejection::Ended));

@@ -265,7 +265,8 @@ impl Story {
     }
 
     pub fn take_over(&mut self) -> Vec<Event> {
-        self.input(Input::TakenOver(Epoch(2))).expect("the execution goes on")
+        self.input(Input::TakenOver { epoch: Epoch(2), up_to: Fence(u64::MAX) })
+            .expect("the execution goes on")
     }
 
     pub fn step(&self, name: &str) -> &crate::execution::StepState {

@@ -207,6 +207,7 @@ pub(crate) mod tests {
             entropy: 0,
             slots: 4,
             latest_end: Timestamp::from_millis(60_000),
+            gates: &engine::execution::NO_GATES,
         };
         start(started, plan, &deciding).0
     }

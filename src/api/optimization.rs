@@ -61,7 +61,7 @@ fn named(what: &str, steps: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine::execution::Optimization;
+    use engine::execution::{Choice, OptimizationKind};
 
     use super::*;
 
@@ -89,11 +89,16 @@ mod tests {
     #[test]
     fn every_word_of_the_engine_has_a_sentence() {
         for kind in [
-            Optimization::ParallelProcessing,
-            Optimization::Caching,
-            Optimization::OptionalStepsSkipped,
-            Optimization::ConditionalStepsSkipped,
-            Optimization::FallbackWorker,
+            OptimizationKind::ParallelProcessing,
+            OptimizationKind::Caching,
+            OptimizationKind::StepCache,
+            OptimizationKind::OptionalStepsSkipped,
+            OptimizationKind::ConditionalStepsSkipped,
+            OptimizationKind::FallbackWorker,
+            OptimizationKind::ChosenWorker(Choice::Cheapest),
+            OptimizationKind::ChosenWorker(Choice::Fastest),
+            OptimizationKind::ChosenWorker(Choice::Best),
+            OptimizationKind::LosersCancelled,
         ] {
             let word = kind.as_str().to_owned();
             let [found] = &of_words(std::slice::from_ref(&word))[..] else { panic!("one") };

@@ -131,8 +131,8 @@ errors! {
         "402" "A budget of the account leaves no room: Retry-After says when it renews";
     /// What can go wrong when an execution is done again.
     RestartErrors:
-        "402" "The budget is smaller than the least that the plan costs, or a budget of the account \
-            leaves no room: Retry-After says when it renews",
+        "402" "The budget is smaller than the least that the plan costs, or a budget of the \
+            account leaves no room: Retry-After says when it renews",
         "404" "No execution has this id, or it is another account's; or its template is gone",
         "409" "The execution has not ended, its journal is retired, the template's rows make no \
             valid plan, or the idempotency key was used with another request",

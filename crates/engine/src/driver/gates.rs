@@ -43,6 +43,9 @@ impl Driver {
 
     pub(super) fn ask_gates(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         self.drop_passes(actions);
+        if self.gates.urgent {
+            actions.push(Action::Report(self.take_reports()));
+        }
         if self.slots() == 0 {
             return;
         }
@@ -76,9 +79,6 @@ impl Driver {
                 until: now.plus(self.state.started.terms.attempt_timeout),
             });
         }
-        if self.gates.urgent {
-            actions.push(Action::Report(self.take_reports()));
-        }
     }
 
     /// Permits of what is not to be called any more go back.
@@ -86,7 +86,9 @@ impl Driver {
         let state = &self.state;
         let needed = |unit: &Unit| {
             let work = state.work(*unit);
-            work.is_none_or(|work| !work.status.is_settled() && work.attempt.is_none())
+            let open =
+                work.is_none_or(|work| !work.status.is_settled() && work.attempt.is_none());
+            open && state.paused.is_none() && !state.status.is_final()
         };
         let passes = std::mem::take(&mut self.gates.known.passes);
         let (kept, dropped) = passes.into_iter().partition(needed);
@@ -204,6 +206,17 @@ impl Driver {
         self.gates.urgent |= asked;
         if asked {
             self.returns.push((path, worker));
+        }
+    }
+
+    /// Calls whose attempts were called off have no end of their own.
+    pub(super) fn give_back_what_was_called_off(&mut self) {
+        let state = &self.state;
+        let over = self.workers.extract_if(.., |fence, _| !state.is_in_flight(*fence));
+        for (_, (path, worker, gate)) in over {
+            if gate.must_be_asked() || self.gates.known.shut.contains(&worker) {
+                self.returns.push((path, worker));
+            }
         }
     }
 

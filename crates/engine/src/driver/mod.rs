@@ -63,8 +63,9 @@ pub struct Driver {
     /// Executions that the shell looks at, and those that are looked at again at a moment.
     children: BTreeSet<Fence>,
     children_again: BTreeSet<(Timestamp, Fence)>,
-    /// Executions that the shell calls off.
+    /// Executions that the shell calls off, and those that are told again at a moment.
     telling: BTreeSet<ExecutionId>,
+    telling_again: BTreeSet<(Timestamp, ExecutionId)>,
     gates: Gatekeeping,
     /// Who does each attempt that this driver made, for the Governor.
     workers: BTreeMap<Fence, (String, String, Gate)>,
@@ -156,6 +157,7 @@ impl Driver {
             children: BTreeSet::new(),
             children_again: BTreeSet::new(),
             telling: BTreeSet::new(),
+            telling_again: BTreeSet::new(),
             gates: Gatekeeping::default(),
             workers: BTreeMap::new(),
             returns: Vec::new(),
@@ -221,7 +223,7 @@ impl Driver {
             self.renewing = Some(now);
             actions.push(Action::Renew(self.epoch));
         }
-        if self.is_idle() {
+        if self.is_idle(now) {
             let release = self.release(now);
             if release.is_some() {
                 self.give_all_back(&mut actions);
@@ -254,7 +256,7 @@ impl Driver {
             Answer::Told { child, told } => {
                 self.telling.remove(&child);
                 if !told {
-                    self.due.push(Effect::CancelChild(child));
+                    self.telling_again.insert((now.plus(LOOK_AGAIN), child));
                 }
             }
             Answer::Passed { unit, answer } => self.passed(now, entropy, unit, answer),
@@ -292,7 +294,8 @@ impl Driver {
         };
         let renew = self.renewing.is_none().then_some(self.renew_at);
         let child = self.children_again.first().map(|(at, _)| *at);
-        let own = [again, renew, child, self.next_asking(), Some(self.limits.lifetime_end)];
+        let told = self.telling_again.first().map(|(at, _)| *at);
+        let own = [again, renew, child, told, self.next_asking(), Some(self.limits.lifetime_end)];
         let timers = own.into_iter().chain([self.state.next_timer(now)]);
         timers.into_iter().flatten().filter(|at| *at > now).min()
     }
@@ -374,10 +377,13 @@ impl Driver {
                     self.note_made(&request);
                     actions.push(Action::Call(request));
                 }
+                // What was looked at before its end was told must be looked at once more.
+                Effect::Child(child) if self.children.contains(&child.fence) => {
+                    self.due.push(Effect::Child(child));
+                }
                 Effect::Child(child) => {
-                    if self.children.insert(child.fence) {
-                        actions.push(Action::Child(child));
-                    }
+                    self.children.insert(child.fence);
+                    actions.push(Action::Child(child));
                 }
                 Effect::CancelChild(id) => {
                     if self.telling.insert(id.clone()) {
@@ -395,6 +401,7 @@ impl Driver {
             self.calls.remove(&fence);
             actions.push(Action::Abort(fence));
         }
+        self.give_back_what_was_called_off();
     }
 
     fn append_unsent(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
@@ -459,10 +466,11 @@ impl Driver {
 
     /// Takes in what came for the execution, each entry once.
     fn meet(&mut self, now: Timestamp, entropy: u64, inbox: &[InboxEntry]) {
-        // What comes after the end is left to whoever reopens the execution.
-        let ends = self.sending_ends && self.append != Append::Idle;
         for entry in inbox {
-            if ends || entry.n <= self.seen {
+            // What comes after an end that is not durable yet is left to whoever reopens the
+            // execution: until then nobody heard of the end.
+            let decided = !self.unsent.is_empty() || self.append != Append::Idle;
+            if entry.n <= self.seen || (decided && self.state.status.is_final()) {
                 continue;
             }
             self.seen = entry.n;
@@ -488,6 +496,13 @@ impl Driver {
     }
 
     fn look_again(&mut self, now: Timestamp) {
+        while let Some((at, child)) = self.telling_again.pop_first() {
+            if at > now {
+                self.telling_again.insert((at, child));
+                break;
+            }
+            self.due.push(Effect::CancelChild(child));
+        }
         while let Some((at, fence)) = self.children_again.first().copied() {
             if at > now {
                 return;
@@ -499,13 +514,20 @@ impl Driver {
         }
     }
 
-    fn is_idle(&self) -> bool {
+    /// Whether others are looked at or told again before this driver must be done. Whoever comes
+    /// after it does so as well.
+    fn comes_back(&self, now: Timestamp) -> bool {
+        let again = !self.children_again.is_empty() || !self.telling_again.is_empty();
+        again && now < self.limits.lifetime_end
+    }
+
+    fn is_idle(&self, now: Timestamp) -> bool {
         let asking = self.gates.asking.values().any(|asking| *asking == Asking::InFlight);
         self.unsent.is_empty()
             && self.append == Append::Idle
             && self.calls.is_empty()
             && self.children.is_empty()
-            && self.children_again.is_empty()
+            && !self.comes_back(now)
             && self.telling.is_empty()
             && self.due.is_empty()
             && !asking
@@ -523,7 +545,10 @@ impl Driver {
     /// With nothing in flight: give the lease back when the next thing to do lies beyond this
     /// driver's limits; else wait for it.
     fn release(&mut self, now: Timestamp) -> Option<Action> {
-        let wake_at = if self.could_start(now) {
+        let again = !self.children_again.is_empty() || !self.telling_again.is_empty();
+        let wake_at = if again {
+            now.plus(LOOK_AGAIN)
+        } else if self.could_start(now) {
             // What fitted in no driver's lifetime must not go round in a hot circle.
             if self.fruitless { now.plus(self.limits.renew_every) } else { AT_ONCE }
         } else {

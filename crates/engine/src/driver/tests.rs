@@ -105,7 +105,8 @@ fn a_retry_that_is_due_while_all_slots_are_taken_starts_with_the_first_that_come
     let mut bench = Bench::begun(vec![step("a").retry(retries(1)), step("b")], one);
     bench.act(0);
     bench.fail("a", http(503));
-    assert_eq!(bench.act(1), ["append 2: attempt_failed a, attempt_started b"]);
+    let record = "append 2: attempt_failed a, attempt_started b";
+    assert_eq!(bench.act(1), [record, "report 1"], "a failure is told though no slot is free");
     bench.appended();
     bench.act(1);
     assert_eq!(bench.act(2_000), Vec::<String>::new(), "`b` has the only slot");

@@ -173,7 +173,11 @@ impl Deciding<'_> {
         };
         let at = self.context.now.plus(delay);
         let end = self.state.runs_out_at(self.context.now);
-        let end = work.give_up_at.map_or(end, |give_up_at| give_up_at.min(end));
+        // What a pause takes of the unit's time is given back.
+        let paused_for = self.state.paused.as_ref().map(|_| self.context.now);
+        let paused_for = paused_for.map(|now| now.since(self.state.clock.since));
+        let give_up_at = work.give_up_at.map(|at| at.plus(paused_for.unwrap_or_default()));
+        let end = give_up_at.map_or(end, |give_up_at| give_up_at.min(end));
         (at < end).then_some(at)
     }
 
@@ -203,7 +207,9 @@ impl Deciding<'_> {
         match plan.failure_tolerance {
             FailureTolerance::Partial => {}
             FailureTolerance::Strict => self.end_as(Status::Failed, Some(fault)),
-            FailureTolerance::Park if self.state.paused.is_none() => {
+            FailureTolerance::Park
+                if self.state.paused.is_none() && self.state.unwinding.is_none() =>
+            {
                 self.emit(Event::Paused { at, reason: PauseReason::Failure { step } });
             }
             FailureTolerance::Park => {}

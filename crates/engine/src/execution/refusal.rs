@@ -49,9 +49,9 @@ impl State {
                 self.applies_completion(*fence)
             }
             Message::Heartbeat { fence, .. } if !self.status.is_final() => {
-                match self.is_in_flight(*fence) {
-                    true => Applies::Yes,
-                    false => self.stale(*fence),
+                match self.attempt(*fence) {
+                    Some((_, attempt)) if attempt.child.is_none() => Applies::Yes,
+                    _ => self.stale(*fence),
                 }
             }
             Message::Signal { .. } | Message::Completed { .. } | Message::Heartbeat { .. } => {
@@ -130,13 +130,16 @@ impl State {
         }
         let cut = |status| matches!(status, StepStatus::Cancelled | StepStatus::Compensated);
         let some = self.steps.iter().any(|step| {
-            step.status == StepStatus::Failed || (self.status.is_final() && cut(step.status))
+            let cut = self.status.is_final() && cut(step.status) && !step.needless;
+            step.status == StepStatus::Failed || cut
         });
         match some {
             false => {
                 refuse("execution.nothing_failed", "no step failed: there is nothing to retry")
             }
-            true if self.connected_to_reset(&self.failed_units()) => self.still_in_flight(),
+            true if self.are_in_flight(&self.to_be_reset(&self.failed_units(), false)) => {
+                self.still_in_flight()
+            }
             true => Applies::Yes,
         }
     }
@@ -171,16 +174,22 @@ impl State {
             let name = &self.plan.step(*open).name;
             return refuse("step.not_reached", format!("step `{path}` waits for `{name}`"));
         }
-        match self.connected_to_reset(&[unit]) {
+        if unit.part != Part::Whole && self.step(unit.step).status == StepStatus::Compensated {
+            let name = &planned.name;
+            return refuse(
+                "step.compensated",
+                format!("step `{name}` was undone as a whole: rerun `{name}`"),
+            );
+        }
+        match self.are_in_flight(&self.to_be_reset(&[unit], true)) {
             true => self.still_in_flight(),
             false => Applies::Yes,
         }
     }
 
-    fn connected_to_reset(&self, units: &[Unit]) -> bool {
-        self.to_be_reset(units)
-            .into_iter()
-            .any(|unit| self.in_flight.values().any(|in_flight| in_flight.step == unit.step))
+    fn are_in_flight(&self, units: &[Unit]) -> bool {
+        let in_flight = |unit: &Unit| self.in_flight.values().any(|other| other.step == unit.step);
+        units.iter().any(in_flight)
     }
 
     fn still_in_flight(&self) -> Applies {

@@ -41,9 +41,9 @@ impl Deciding<'_> {
     pub(super) fn unwound(&mut self) {
         let Some((status, fault)) = self.state.unwinding.clone() else { return };
         let failed = self.state.plan.indices().find_map(|index| {
-            let undo = self.state.step(index).undo.as_ref()?;
-            let open = undo.status != StepStatus::Succeeded;
-            open.then(|| (self.state.plan.step(index).name.clone(), undo.fault.clone()))
+            let why = self.state.step(index).undo.as_ref().and_then(|undo| undo.fault.clone());
+            let stands = self.state.may_have_to_be_undone(index);
+            stands.then(|| (self.state.plan.step(index).name.clone(), why))
         });
         let Some((name, why)) = failed else { return self.finish(status, fault) };
         let first = fault.map(|fault| format!("{}; ", fault.message)).unwrap_or_default();
@@ -58,19 +58,23 @@ impl State {
     /// Whether something succeeded that would have to be undone, or is in flight and may.
     fn has_to_undo(&self) -> bool {
         self.plan.indices().any(|index| {
-            let step = self.step(index);
-            let child = step.attempt.as_ref().is_some_and(|attempt| attempt.child.is_some());
-            let undone = self.plan.step(index).compensation.is_some();
-            let in_flight = || {
-                let elements = step.map.iter().flat_map(|map| &map.elements);
-                step.attempt.is_some() || elements.clone().any(|e| e.attempt.is_some())
-            };
-            child || (undone && (step.is_to_be_undone() || in_flight()))
+            let attempt = self.step(index).attempt.as_ref();
+            let child = attempt.is_some_and(|attempt| attempt.child.is_some());
+            child || self.may_have_to_be_undone(index)
         })
     }
 
+    /// Whether a step that can be undone has succeeded, or is in flight and may.
+    fn may_have_to_be_undone(&self, index: StepIndex) -> bool {
+        let step = self.step(index);
+        let mut elements = step.map.iter().flat_map(|map| &map.elements);
+        let undone = self.plan.step(index).compensation.is_some();
+        let in_flight = step.attempt.is_some() || elements.any(|e| e.attempt.is_some());
+        undone && (step.is_to_be_undone() || in_flight)
+    }
+
     /// The step that is undone next: the last to succeed of those that are left.
-    fn next_to_undo(&self) -> Option<StepIndex> {
+    pub(super) fn next_to_undo(&self) -> Option<StepIndex> {
         let left = self.plan.indices().filter(|index| {
             let step = self.step(*index);
             let open = step.undo.as_ref().is_none_or(|undo| !undo.status.is_settled());

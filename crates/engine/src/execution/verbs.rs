@@ -31,12 +31,13 @@ impl Deciding<'_> {
             }
             Message::Resume { asked, budget } => self.resume(asked, budget),
             Message::Retry { asked } => {
-                let units = self.state.failed_units();
+                let units = self.state.to_be_reset(&self.state.failed_units(), false);
                 self.reset(Verb::Retry, asked, &units, None);
             }
             Message::Rerun { asked, step, input } => {
                 let unit = self.state.plan.find_unit(&step).ok_or(Rejection::NotApplicable)?;
-                self.reset(Verb::Rerun, asked, &[unit], input);
+                let units = self.state.to_be_reset(&[unit], true);
+                self.reset(Verb::Rerun, asked, &units, input);
             }
             Message::Signal { asked, name, payload } => {
                 let (at, by) = (self.context.now, asked.by);
@@ -75,6 +76,11 @@ impl Deciding<'_> {
         self.note(Verb::Resume, asked);
         let at = self.context.now;
         self.emit(Event::Resumed { at, budget });
+        self.deliver_all();
+    }
+
+    /// What came while nothing went on.
+    fn deliver_all(&mut self) {
         let names: Vec<String> = self.state.signals.keys().cloned().collect();
         for name in names {
             self.deliver(&name);
@@ -83,9 +89,9 @@ impl Deciding<'_> {
 
     fn reset(&mut self, verb: Verb, asked: Asked, units: &[Unit], input: Option<Value>) {
         self.note(verb, asked);
-        let steps = self.state.to_be_reset(units);
-        let steps = steps.into_iter().map(|unit| self.state.plan.path(unit)).collect();
+        let steps = units.iter().map(|unit| self.state.plan.path(*unit)).collect();
         self.emit(Event::Reset { at: self.context.now, steps, input });
+        self.deliver_all();
     }
 }
 

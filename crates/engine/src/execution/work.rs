@@ -93,6 +93,8 @@ pub struct StepState {
     pub wait: Option<WaitState>,
     /// What undoes it, once that has begun.
     pub undo: Option<Box<Work>>,
+    /// Whether it was called off because others had done what it was for.
+    pub needless: bool,
     /// Its place among those that succeeded, by time.
     pub(super) completion: u64,
     /// What it wrote into `data`.
@@ -210,6 +212,7 @@ impl StepState {
             map: None,
             wait: None,
             undo: None,
+            needless: false,
             completion: 0,
             writes: Writes::Nothing,
             waits_for,

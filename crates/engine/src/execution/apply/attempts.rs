@@ -20,10 +20,7 @@ pub(super) struct Beginning {
 
 impl State {
     pub(super) fn attempt_started(&mut self, path: &str, begins: Beginning) -> Applied {
-        let found = self.unit("attempt_started", path)?;
-        if found.part == Part::Undo && self.step(found.step).undo.is_none() {
-            self.begin_undo(found, path)?;
-        }
+        self.know_undo("attempt_started", path)?;
         let unit = self.free("attempt_started", path)?;
         let work = self.work(unit).ok_or_else(|| illegal("attempt_started", "no such work"))?;
         if begins.generation != work.generation || begins.attempt != work.attempts + 1 {
@@ -74,11 +71,12 @@ impl State {
     }
 
     /// What undoes a step has its own attempts; the money that was kept for it is free for them.
-    fn begin_undo(&mut self, unit: Unit, path: &str) -> Applied {
+    pub(super) fn begin_undo(&mut self, event: &'static str, unit: Unit, path: &str) -> Applied {
         let price = self.undo_price(unit.step);
+        let undone = self.plan.step(unit.step).compensation.is_some();
         let step = &mut self.steps[unit.step.position()];
-        if self.unwinding.is_none() || !step.is_to_be_undone() {
-            return Err(illegal("attempt_started", format!("`{path}` has nothing to undo")));
+        if self.unwinding.is_none() || !undone || !step.is_to_be_undone() {
+            return Err(illegal(event, format!("`{path}` has nothing to undo")));
         }
         let generation = step.generation;
         step.undo = Some(Box::new(Work::new(StepStatus::Ready, generation)));

@@ -164,6 +164,7 @@ impl State {
                 self.succeeded(Unit::whole(index), *at, output)
             }
             Event::StepFailed { step, at, fault } => {
+                self.know_undo("step_failed", step)?;
                 let unit = self.free("step_failed", step)?;
                 if let Some(work) = self.work_mut(unit) {
                     work.fault = Some(fault.clone());
@@ -185,10 +186,13 @@ impl State {
                 if self.work(unit).is_none_or(|work| work.status.is_settled()) {
                     return Err(illegal("step_cancelled", format!("`{step}` is settled")));
                 }
+                let needless = self.unwinding.is_none() && unit.part == Part::Whole;
+                self.steps[unit.step.position()].needless = needless;
                 self.call_off(unit, *at);
                 Ok(())
             }
             Event::StepHeld { step, reason, until, .. } => {
+                self.know_undo("step_held", step)?;
                 let unit = self.free("step_held", step)?;
                 if let Some(work) = self.work_mut(unit) {
                     work.held = Some((*reason, *until));
@@ -221,6 +225,15 @@ impl State {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What undoes a step has its work from the first that happens to it.
+    fn know_undo(&mut self, event: &'static str, path: &str) -> Applied {
+        let found = self.unit(event, path)?;
+        match found.part == Part::Undo && self.step(found.step).undo.is_none() {
+            true => self.begin_undo(event, found, path),
+            false => Ok(()),
+        }
     }
 
     fn unit(&self, event: &'static str, path: &str) -> Result<Unit, IllegalEvent> {

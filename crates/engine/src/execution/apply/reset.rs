@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Applied, illegal};
-use crate::execution::work::{StepState, Writes};
-use crate::execution::{Part, Payload, State, Status, StepStatus, Unit};
+use crate::execution::work::{MapState, StepState, Writes};
+use crate::execution::{Part, Payload, State, Status, StepStatus, Unit, Work};
 use crate::plan::{Join, StepIndex};
 use crate::time::Timestamp;
 
@@ -28,15 +28,21 @@ impl State {
             }
             units.push(unit);
         }
+        if units.iter().any(|unit| unit.part == Part::Undo) {
+            return Err(illegal("reset", "what undoes a step is not done anew"));
+        }
         if self.paused.is_some() {
             self.resume(at, None);
         }
         for unit in &units {
             match unit.part {
-                Part::Whole => self.renew_step(unit.step),
-                Part::Element(number) => self.renew_element(unit.step, number),
-                Part::Undo => return Err(illegal("reset", "what undoes a step is not done anew")),
+                Part::Whole | Part::Undo => self.renew_step(unit.step),
+                Part::Element(number) => self.renew_element(*unit, number, at),
             }
+        }
+        // What could not be undone stands, and is undone anew should it come to that again.
+        for step in &mut self.steps {
+            step.undo = None;
         }
         if let (Some(first), Some(input)) = (units.first(), input)
             && let Some(work) = self.work_mut(*first)
@@ -59,7 +65,9 @@ impl State {
     }
 
     /// The map goes on with this element; the others keep what they have.
-    fn renew_element(&mut self, index: StepIndex, number: u32) {
+    fn renew_element(&mut self, unit: Unit, number: u32, at: Timestamp) {
+        let index = unit.step;
+        let total = self.plan.step(index).retry.total_deadline;
         let step = &mut self.steps[index.position()];
         let Some(map) = &mut step.map else { return };
         if let Some(output) = step.work.output.take() {
@@ -71,20 +79,16 @@ impl State {
             }
         }
         let element = &mut map.elements[number as usize];
-        map.settled -= u32::from(element.status.is_settled());
-        map.failed -= u32::from(element.status == StepStatus::Failed);
         let dropped = element.output.as_ref().map_or(0, Payload::bytes);
         map.bytes = map.bytes.saturating_sub(dropped);
         *element = element.renewed(StepStatus::Ready);
-        map.pending.insert(number);
-        step.undo = None;
         step.skipped = None;
         step.writes = Writes::Nothing;
         let work = &mut step.work;
         work.status = StepStatus::Running;
         work.finished_at = None;
         work.fault = None;
-        work.give_up_at = None;
+        work.give_up_at = total.map(|total| at.plus(total));
     }
 
     /// Everything that follows from where the steps stand.
@@ -93,6 +97,7 @@ impl State {
         self.ready.clear();
         self.queue_deadlines.clear();
         self.open_maps.clear();
+        self.derive_moments();
         self.unsettled = self.steps.iter().filter(|step| !step.status.is_settled()).count();
         self.busy = 0;
         self.kept = crate::money::MicroUsd::ZERO;
@@ -106,12 +111,14 @@ impl State {
             if step.status == StepStatus::Ready {
                 step.status = StepStatus::Pending;
             }
-            if step.map.as_ref().is_some_and(|map| !map.pending.is_empty()) {
+            step.map.iter_mut().for_each(|map| map.count());
+            let open = step.map.as_ref().is_some_and(|map| !map.pending.is_empty());
+            if open && !step.status.is_settled() {
                 self.open_maps.insert((plan.step(index).order, index));
             }
             let step = self.step(index);
-            let holds = step.status == StepStatus::Succeeded || step.map.is_some();
-            let (holds, silent) = (step.undo.is_none() && holds, step.output.is_none());
+            let under_way = step.map.is_some() && !step.status.is_settled();
+            let (holds, silent) = (under_way || step.is_to_be_undone(), step.output.is_none());
             if holds {
                 self.kept = self.kept.plus(self.undo_price(index));
             }
@@ -128,28 +135,65 @@ impl State {
         }
     }
 
+    /// The moments of units that are not settled: those of what was renewed are forgotten.
+    fn derive_moments(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        self.retrying.clear();
+        self.unit_deadlines.clear();
+        self.waits.clear();
+        self.waiting.clear();
+        for index in plan.indices() {
+            let step = &self.steps[index.position()];
+            let elements = step.map.iter().flat_map(|map| map.elements.iter().zip(0..));
+            let elements = elements.map(|(work, at)| (Unit::element(index, at), work));
+            let units = std::iter::once((Unit::whole(index), &step.work)).chain(elements);
+            for (unit, work) in units.filter(|(_, work)| !work.status.is_settled()) {
+                self.retrying.extend(work.retry_at.map(|due| (due, unit)));
+                self.unit_deadlines.extend(work.give_up_at.map(|due| (due, unit)));
+            }
+            if let Some(wait) = &step.wait {
+                self.waiting.insert(index);
+                self.waits.extend(wait.until.map(|until| (until, index)));
+            }
+        }
+    }
+
     /// Whether some step of the plan starts before all that it depends on is settled.
     pub(in crate::execution) fn joins_early(plan: &crate::plan::Plan) -> bool {
         plan.steps.iter().any(|step| step.join != Join::All)
     }
 
-    /// What is reset together with `units`: all that depends on them, and what the end of the
-    /// execution cut short or undid.
-    pub(in crate::execution) fn to_be_reset(&self, units: &[Unit]) -> Vec<Unit> {
+    /// What is reset together with `units`: what depends on them, and what the end of the execution
+    /// cut short or undid. `all` that depends on them, or only what did not succeed without them.
+    pub(in crate::execution) fn to_be_reset(&self, units: &[Unit], all: bool) -> Vec<Unit> {
         let mut found: Vec<Unit> = units.to_vec();
         let mut renewed = vec![false; self.steps.len()];
+        // Steps whose output others may have used.
+        let mut used = vec![false; self.steps.len()];
         for unit in units {
             renewed[unit.step.position()] = true;
+            used[unit.step.position()] = all;
+            // What was called off with the map cannot count as done.
+            let others = self.unfinished_elements(unit.step).into_iter();
+            let cut = others.filter(|other| {
+                let called_off = |work: &Work| work.status == StepStatus::Cancelled;
+                unit.part != Part::Whole && self.work(*other).is_some_and(called_off)
+            });
+            found.extend(cut.filter(|other| !units.contains(other)));
         }
         for index in self.plan.indices() {
             let step = self.step(index);
-            let cut = matches!(step.status, StepStatus::Cancelled | StepStatus::Compensated);
-            let depends = self.plan.step(index).dependencies.iter();
-            let depends = depends.into_iter().any(|on| renewed[on.position()]);
+            let undone = step.status == StepStatus::Compensated;
+            let cut = undone || (step.status == StepStatus::Cancelled && !step.needless);
+            let depends = self.plan.step(index).dependencies.iter().any(|on| {
+                let left_out = step.status.is_settled() && step.status != StepStatus::Succeeded;
+                renewed[on.position()] && (used[on.position()] || left_out)
+            });
             if renewed[index.position()] || !(cut || depends) {
                 continue;
             }
             renewed[index.position()] = true;
+            used[index.position()] = undone || step.status == StepStatus::Succeeded || all;
             match if depends { Vec::new() } else { self.unfinished_elements(index) } {
                 elements if elements.is_empty() => found.push(Unit::whole(index)),
                 elements => found.extend(elements),
@@ -168,5 +212,22 @@ impl State {
         let numbered = map.elements.iter().zip(0..);
         let open = numbered.filter(|(element, _)| element.status != StepStatus::Succeeded);
         open.map(|(_, number)| Unit::element(index, number)).collect()
+    }
+}
+
+impl MapState {
+    /// Counts its elements.
+    fn count(&mut self) {
+        let counted = |is: fn(StepStatus) -> bool| {
+            let matching = self.elements.iter().filter(|element| is(element.status)).count();
+            u32::try_from(matching).expect("a map's elements are counted")
+        };
+        let busy = |status| matches!(status, StepStatus::Running | StepStatus::Retrying);
+        let (busy, settled) = (counted(busy), counted(StepStatus::is_settled));
+        let failed = counted(|status| status == StepStatus::Failed);
+        let ready = self.elements.iter().zip(0..);
+        let ready = ready.filter(|(element, _)| element.status == StepStatus::Ready);
+        self.pending = ready.map(|(_, number)| number).collect();
+        (self.busy, self.settled, self.failed) = (busy, settled, failed);
     }
 }

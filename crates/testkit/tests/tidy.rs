@@ -119,6 +119,25 @@ fn nothing_ties_the_project_to_one_machine() {
     assert!(!lock.contains("\"resolved\""), "package-lock.json names the host of a registry");
 }
 
+#[test]
+fn every_test_that_a_page_names_is_there() {
+    let shown = [
+        file("docs/a.md", "[`it_holds`](../src/a.rs), [`it is said`](../src/a.rs)\n"),
+        file("docs/b.md", "[`it_is_gone`](../src/a.rs), [`it_is_none`](../src/a.rs)\n"),
+        file(
+            "src/a.rs",
+            "fn it_is_none() {}\n\n#[test]\nfn it_holds() {}\n\n\"it is said\" => f,\n",
+        ),
+    ];
+    assert_eq!(absent_tests(&shown).len(), 2);
+    let files = files();
+    assert_none("tests that pages name", &absent_tests(&files));
+    let page = files.iter().find(|file| file.path == "docs/semantics.md").expect("it is there");
+    let promises = page.text.lines().skip_while(|line| *line != "| promise | held by |").skip(2);
+    let empty = promises.filter(|line| named_tests(line).is_empty()).map(str::to_owned);
+    assert_none("promises that no test holds", &empty.collect::<Vec<_>>());
+}
+
 fn forbidden_dependencies(all: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let members: BTreeSet<&str> = all.keys().map(String::as_str).collect();
     let mut violations = Vec::new();
@@ -281,6 +300,41 @@ fn machine_paths(files: &[SourceFile]) -> Vec<String> {
             HOMES.iter().find(|home| line.match_indices(*home).any(|(at, _)| begins(line, at)));
         home.map(|home| (*home).to_owned())
     })
+}
+
+/// Pages name a test by a link to its file: a function, or a case of the HTTP suite.
+fn absent_tests(files: &[SourceFile]) -> Vec<String> {
+    let mut violations = Vec::new();
+    for page in files.iter().filter(|file| file.path.ends_with(".md")) {
+        for (name, link) in page.text.lines().flat_map(named_tests) {
+            let path = link.trim_start_matches("../");
+            let found = files.iter().find(|file| file.path == path);
+            if !found.is_some_and(|file| has_test(&file.text, name)) {
+                violations.push(format!("{}: {path} has no test `{name}`", page.path));
+            }
+        }
+    }
+    violations
+}
+
+/// The tests that a line of a page names, with their links.
+fn named_tests(line: &str) -> Vec<(&str, &str)> {
+    let after = line.split("[`").skip(1);
+    let links = after.filter_map(|text| {
+        let (name, rest) = text.split_once("`](")?;
+        Some((name, rest.split_once(')')?.0))
+    });
+    links.filter(|(_, link)| link.ends_with(".rs")).collect()
+}
+
+fn has_test(text: &str, name: &str) -> bool {
+    let attributes = |before: &str| {
+        let above = before.trim_end().lines().rev().take_while(|line| !line.trim().is_empty());
+        above.take(4).any(|line| line.trim_start().starts_with("#[") && has_word(line, "test"))
+    };
+    let function = format!("fn {name}(");
+    let mut functions = text.match_indices(&function);
+    functions.any(|(at, _)| attributes(&text[..at])) || text.contains(&format!("\"{name}\" =>"))
 }
 
 /// Crates of the workspace and what each depends on outside tests, as cargo sees it.

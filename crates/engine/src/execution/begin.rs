@@ -118,12 +118,13 @@ impl Deciding<'_> {
     }
 
     pub(super) fn begin_element(&mut self, index: StepIndex) -> Considered {
-        let next = self.state.step(index).map.as_ref().and_then(|map| map.pending.first().copied());
-        let Some(next) = next else { return Considered::Waits };
-        if !self.has_slot() || !self.state.may_begin_element(index) {
+        if !self.has_slot() {
             return Considered::Waits;
         }
-        self.attempt(Unit::element(index, next))
+        // One whose gate is open goes before others that wait for theirs.
+        let open = |unit: &Unit| !self.state.must_ask(*unit, self.context);
+        let next = self.state.next_elements(index).find(open);
+        next.map_or(Considered::Waits, |unit| self.attempt(unit))
     }
 
     /// A map whose elements are all settled, or too many of which failed, is settled.
@@ -152,14 +153,14 @@ impl Deciding<'_> {
                 planned.name,
                 why.unwrap_or_default(),
             );
-            self.map_failed(index, Fault::new(FaultKind::Output, "map.too_many_failed", message));
+            self.step_failed(index, Fault::new(FaultKind::Output, "map.too_many_failed", message));
         } else if bytes > MAP_OUTPUT_BYTES_MAX {
             let message = format!(
                 "step `{}`: the outputs of its elements come to more than {MAP_OUTPUT_BYTES_MAX} \
                  bytes",
                 planned.name,
             );
-            self.map_failed(index, Fault::new(FaultKind::Output, "map.output_too_large", message));
+            self.step_failed(index, Fault::new(FaultKind::Output, "map.output_too_large", message));
         } else if settled == total {
             let output = Payload::inline(self.state.results(index));
             match self.check_output(Unit::whole(index), &output) {
@@ -167,17 +168,6 @@ impl Deciding<'_> {
                 Err(fault) => self.step_failed(index, fault),
             }
         }
-    }
-
-    /// What is in flight of a map that failed is called off.
-    pub(super) fn map_failed(&mut self, index: StepIndex, fault: Fault) {
-        let at = self.context.now;
-        let of_map = self.state.in_flight().filter(|(_, unit)| unit.step == index);
-        for unit in of_map.map(|(_, unit)| unit).collect::<Vec<_>>() {
-            let step = self.state.plan.path(unit);
-            self.emit(Event::StepCancelled { step, at });
-        }
-        self.step_failed(index, fault);
     }
 
     pub(super) fn begin_wait(&mut self, index: StepIndex, wait: &Wait) -> Considered {
@@ -196,8 +186,10 @@ impl Deciding<'_> {
             }
         };
         self.emit(Event::WaitStarted { step, at, until, signal: signal.clone() });
-        if let Some(name) = signal {
-            self.deliver(&name);
+        match signal {
+            Some(name) => self.deliver(&name),
+            None if until.is_some_and(|until| until <= at) => self.expire_wait(index),
+            None => {}
         }
         Considered::Moved
     }
@@ -226,7 +218,7 @@ impl Deciding<'_> {
             self.step_failed(index, fault);
             return Considered::Moved;
         }
-        if !self.state.can_afford(self.state.least(unit)) {
+        if !self.state.affords(unit) {
             return Considered::Waits;
         }
         let undo = self.state.undo_price(index);
@@ -302,7 +294,7 @@ impl State {
         let fits = |unit: &Unit| {
             let fallback = self.work(*unit).is_some_and(|work| work.fallback);
             let Some(target) = self.target(*unit, fallback) else { return false };
-            let affordable = unit.part == Part::Undo || self.can_afford(self.least(*unit));
+            let affordable = unit.part == Part::Undo || self.affords(*unit);
             affordable && self.attempt_deadline(*unit, target, context.now) <= context.latest_end
         };
         units.filter(|unit| self.must_ask(*unit, context)).filter(fits).take(most).collect()

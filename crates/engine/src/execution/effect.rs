@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Event, Fault, Parent, Part, Started, State, Terms, Unit};
+use super::{Event, Fault, FaultKind, Parent, Part, Started, State, Terms, Unit};
 use crate::ids::{ExecutionId, Fence};
 use crate::money::MicroUsd;
 use crate::plan::{Address, Gate, Kind};
@@ -88,7 +88,13 @@ pub fn effects(state: &State, event: &Event) -> Vec<Effect> {
             };
             effect.into_iter().collect()
         }
-        Event::StepCancelled { .. } | Event::Unwinding { .. } => {
+        Event::AttemptFailed { step, fault, .. } if fault.kind == FaultKind::Limit => {
+            state.child_of(step).map(Effect::CancelChild).into_iter().collect()
+        }
+        Event::StepCancelled { step, .. } => {
+            state.child_of(step).map(Effect::CancelChild).into_iter().collect()
+        }
+        Event::Unwinding { .. } => {
             state.abandoned_children().into_iter().map(Effect::CancelChild).collect()
         }
         Event::Started(_)
@@ -121,6 +127,12 @@ impl State {
         let fallback = self.work(unit).is_some_and(|work| work.fallback);
         let target = self.target(unit, fallback)?;
         Some((target.worker.as_str(), &target.gate))
+    }
+
+    /// The execution that the last attempt at this path began.
+    fn child_of(&self, path: &str) -> Option<ExecutionId> {
+        let unit = self.plan.find_unit(path)?;
+        self.work(unit)?.child.clone()
     }
 
     fn request(&self, unit: Unit, event: &Event) -> Option<Request> {
@@ -180,7 +192,7 @@ impl State {
         let body = self.body(unit, &Map::new())?;
         let definition = mine.definition.child(template).ok_or_else(|| {
             let message = format!("the snapshot has no template `{template}`");
-            Fault::new(super::FaultKind::Expression, "pipeline.unknown_template", message)
+            Fault::new(FaultKind::Expression, "pipeline.unknown_template", message)
         })?;
         let deadline = definition.deadline_ms.map_or(mine.terms.deadline, Millis::new);
         let deadline = deadline.min(mine.terms.deadline);

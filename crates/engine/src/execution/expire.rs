@@ -2,7 +2,7 @@
 //! attempts; and waits that are over.
 
 use super::advance::Deciding;
-use super::{Fault, FaultKind, Part, Payload, State, Unit};
+use super::{Fault, FaultKind, Payload, State, Unit};
 use crate::ids::Fence;
 use crate::plan::{Kind, StepIndex};
 use crate::time::Timestamp;
@@ -12,9 +12,8 @@ impl Deciding<'_> {
     pub(super) fn expire(&mut self) {
         let now = self.context.now;
         // Where all is done nothing is late, though nobody has looked at the clock meanwhile.
-        if self.state.status.is_final()
-            || (self.state.unsettled == 0 && self.state.unwinding.is_none())
-        {
+        let ends = self.state.unsettled == 0 && self.state.paused.is_none();
+        if self.state.status.is_final() || (ends && self.state.unwinding.is_none()) {
             return;
         }
         if now >= self.state.deadline_at {
@@ -82,17 +81,20 @@ impl Deciding<'_> {
         let attempt = self.state.work(unit).and_then(|work| work.attempt.as_ref());
         match attempt.map(|attempt| attempt.fence) {
             Some(fence) => self.attempt_failed(unit, fence, fault, None),
-            None if self.state.step(unit.step).map.is_some() && unit.part == Part::Whole => {
-                self.map_failed(unit.step, fault);
-            }
             None => self.unit_failed(unit, fault),
         }
     }
 
     fn expire_attempt(&mut self, fence: Fence, unit: Unit) {
         let path = self.state.plan.path(unit);
-        let accepted = self.state.attempt(fence).is_some_and(|(_, attempt)| attempt.accepted);
-        let (code, message) = match accepted {
+        let attempt = self.state.attempt(fence).map(|(_, attempt)| attempt);
+        if let Some(child) = attempt.and_then(|attempt| attempt.child.clone()) {
+            let limit = self.state.started.terms.waiting_max;
+            let message = format!("step `{path}`: the execution {child} did not end in {limit}");
+            let fault = Fault::new(FaultKind::Limit, "pipeline.waited_too_long", message);
+            return self.attempt_failed(unit, fence, fault, None);
+        }
+        let (code, message) = match attempt.is_some_and(|attempt| attempt.accepted) {
             true => (
                 "worker.heartbeat_missed",
                 format!(
@@ -108,7 +110,7 @@ impl Deciding<'_> {
         self.attempt_failed(unit, fence, fault, None);
     }
 
-    fn expire_wait(&mut self, index: StepIndex) {
+    pub(super) fn expire_wait(&mut self, index: StepIndex) {
         let name = self.state.plan.step(index).name.clone();
         let waited = self.state.step(index).wait.clone();
         let signal = waited.and_then(|wait| wait.signal);

@@ -9,6 +9,10 @@ use crate::plan::definition::FailureTolerance;
 use crate::plan::{Join, Kind, Losers, Step, StepIndex};
 use crate::time::Timestamp;
 
+/// How many elements of a map that have not begun are looked at together: more than calls are
+/// begun in one decision need no look.
+const ELEMENTS_AHEAD_MAX: usize = 64;
+
 /// Whether a step moved on, or must wait.
 #[derive(PartialEq, Eq)]
 pub(super) enum Considered {
@@ -19,16 +23,27 @@ pub(super) enum Considered {
 impl Deciding<'_> {
     /// Starts, skips and settles until nothing more can be done now; then perhaps ends.
     pub(super) fn schedule(&mut self) {
-        if self.state.status.is_final() || self.state.paused.is_some() {
+        if self.may_go_on() {
+            self.go_on();
+        }
+        // Perhaps since just now.
+        self.unwind();
+    }
+
+    fn go_on(&mut self) {
+        if let Some(step) = self.state.parked_on() {
+            let (at, reason) = (self.context.now, PauseReason::Failure { step });
+            self.emit(Event::Paused { at, reason });
             return;
         }
-        if self.state.unwinding.is_some() {
-            return self.unwind();
+        while self.may_go_on() {
+            if self.state.status == Status::Waiting && self.state.could_go_on(self.context.now) {
+                self.emit(Event::Woken { at: self.context.now });
+            }
+            if !self.pass_through() {
+                break;
+            }
         }
-        if self.state.status == Status::Waiting && self.state.could_go_on(self.context.now) {
-            self.emit(Event::Woken { at: self.context.now });
-        }
-        while self.may_go_on() && self.pass_through() {}
         if !self.may_go_on() {
             return;
         }
@@ -80,9 +95,11 @@ impl Deciding<'_> {
     fn consider(&mut self, index: StepIndex) -> Considered {
         let plan = Arc::clone(&self.state.plan);
         let planned = plan.step(index);
-        // What cannot start now, and cannot be skipped, need not be looked at.
+        // What cannot start now, and cannot be skipped, need not be looked at. An execution of
+        // another template takes no slot: nobody waits for it.
         let calls = matches!(planned.kind, Kind::Worker(_) | Kind::Pipeline(_));
-        let may_begin = self.state.may_begin() && self.has_slot();
+        let slot = matches!(planned.kind, Kind::Pipeline(_)) || self.has_slot();
+        let may_begin = self.state.may_begin() && slot;
         if calls && !may_begin && planned.condition.is_none() && planned.required.is_empty() {
             return Considered::Waits;
         }
@@ -181,7 +198,7 @@ impl Deciding<'_> {
             return false;
         }
         let state = &self.state;
-        let dear = |unit: &Unit| !state.can_afford(state.least(*unit));
+        let dear = |unit: &Unit| !state.affords(*unit);
         let Some(unit) = state.startable(now).find(dear) else { return false };
         let limit = state.budget.unwrap_or_default();
         let reason = PauseReason::Budget {
@@ -228,11 +245,28 @@ impl State {
         let due = self.retrying.iter().take_while(move |(at, _)| *at <= now).map(|(_, unit)| *unit);
         let ready = self.ready.iter().map(|(_, index)| Unit::whole(*index));
         let ready = ready.filter(move |unit| may_begin || !self.takes_place(*unit));
-        let elements = self.open_maps.iter().filter_map(|(_, index)| {
-            let first = self.step(*index).map.as_ref()?.pending.first().copied()?;
-            self.may_begin_element(*index).then_some(Unit::element(*index, first))
-        });
+        let elements = self.open_maps.iter().flat_map(|(_, index)| self.next_elements(*index));
         due.chain(ready).chain(elements)
+    }
+
+    /// The elements of a map that could begin next, as far as it is worth looking.
+    pub(super) fn next_elements(&self, index: StepIndex) -> impl Iterator<Item = Unit> + '_ {
+        let pending = self.step(index).map.iter().flat_map(|map| &map.pending);
+        let places = self.places_for_elements(index).min(ELEMENTS_AHEAD_MAX);
+        pending.take(places).map(move |at| Unit::element(index, *at))
+    }
+
+    /// Whether what is neither spent nor kept back lets a unit begin. What would be given to
+    /// another execution must be something, as long as more may come free.
+    pub(super) fn affords(&self, unit: Unit) -> bool {
+        let planned = self.plan.step(unit.step);
+        let takes_the_rest = match &planned.kind {
+            Kind::Pipeline(sub) => sub.budget.is_none() && unit.part == super::Part::Whole,
+            _ => false,
+        };
+        let nothing = self.left() == Some(crate::money::MicroUsd::ZERO);
+        let may_come = self.reserved > crate::money::MicroUsd::ZERO;
+        self.can_afford(self.least(unit)) && !(takes_the_rest && nothing && may_come)
     }
 
     fn takes_place(&self, unit: Unit) -> bool {
@@ -257,7 +291,7 @@ impl State {
         if self.unwinding.is_some() {
             return self.next_undo(now).is_some();
         }
-        self.startable(now).any(|unit| self.can_afford(self.least(unit)))
+        self.startable(now).any(|unit| self.affords(unit))
     }
 
     /// Whether some unit could start now that no gate holds.
@@ -268,20 +302,29 @@ impl State {
         let open = |unit: &Unit| !self.must_ask(*unit, context);
         match self.unwinding {
             Some(_) => self.next_undo(now).filter(open).is_some(),
-            None => self.startable(now).filter(open).any(|unit| self.can_afford(self.least(unit))),
+            None => self.startable(now).filter(open).any(|unit| self.affords(unit)),
         }
     }
 
-    /// Whether something could happen now in an execution that waits.
+    /// The step that an operator must look at before the execution goes on.
+    fn parked_on(&self) -> Option<String> {
+        let parks = self.plan.failure_tolerance == FailureTolerance::Park;
+        let failed = |index: &StepIndex| self.step(*index).status == StepStatus::Failed;
+        let failed = self.plan.indices().filter(|_| parks).find(failed);
+        failed.map(|index| self.plan.step(index).name.clone())
+    }
+
+    /// Whether something could happen in an execution that waits, now or after a pause of its own.
     fn could_go_on(&self, now: Timestamp) -> bool {
-        !self.ready.is_empty() || self.startable(now).next().is_some()
+        !self.retrying.is_empty() || self.has_startable(now)
     }
 
     /// Whether nothing is left to do before something comes: a moment, a signal, a callback, the
-    /// end of another execution.
-    fn only_waits(&self, _now: Timestamp) -> bool {
+    /// end of another execution. What only a place or money is missing for that the others have
+    /// waits with them.
+    fn only_waits(&self, now: Timestamp) -> bool {
         let comes = !self.waiting.is_empty() || self.handed_over > 0;
-        let rests = self.connected() == 0 && self.retrying.is_empty() && self.ready.is_empty();
-        comes && rests && self.open_maps.iter().all(|(_, map)| !self.may_begin_element(*map))
+        let rests = self.connected() == 0 && self.retrying.is_empty();
+        comes && rests && !self.has_startable(now)
     }
 }

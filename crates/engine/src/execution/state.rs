@@ -223,7 +223,10 @@ impl State {
     pub fn abandoned_children(&self) -> Vec<ExecutionId> {
         let called_off = |step: &&StepState| {
             let unneeded = step.status == super::StepStatus::Cancelled;
-            unneeded || self.unwinding.is_some() && step.attempt.is_some()
+            let given_up = step.status.is_settled()
+                && step.attempt.is_none()
+                && step.fault.as_ref().is_some_and(Fault::is_unanswered);
+            unneeded || given_up || self.unwinding.is_some() && step.attempt.is_some()
         };
         self.steps.iter().filter(called_off).filter_map(|step| step.child.clone()).collect()
     }
@@ -234,12 +237,14 @@ impl State {
         self.busy < self.started.terms.parallelism.max(1) as usize
     }
 
-    /// Whether the element of a map may begin besides those that are in progress.
-    pub(super) fn may_begin_element(&self, step: StepIndex) -> bool {
-        let Kind::Map(each) = &self.plan.step(step).kind else { return false };
+    /// How many elements of a map may begin besides those that are in progress.
+    pub(super) fn places_for_elements(&self, step: StepIndex) -> usize {
+        let (Kind::Map(each), Some(map)) = (&self.plan.step(step).kind, &self.step(step).map) else {
+            return 0;
+        };
         let one = (self.started.terms.parallelism <= 1).then_some(1);
         let most = one.or(each.concurrency).unwrap_or(u32::MAX);
-        self.step(step).map.as_ref().is_some_and(|map| map.busy < most)
+        most.saturating_sub(map.busy) as usize
     }
 
     /// The next moment at which time alone changes something; `None` when it never does.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Choice, Figures, SkipReason, State, StepState, StepStatus};
+use super::{Choice, Figures, SkipReason, State, StepState, StepStatus, Work};
 use crate::money::MicroUsd;
 use crate::plan::{Kind, StepIndex};
 use crate::time::{Millis, Timestamp};
@@ -146,7 +146,7 @@ impl State {
             ),
             (
                 OptimizationKind::FallbackWorker,
-                self.all(|step| step.fallback && step.status == StepStatus::Succeeded),
+                self.all(|step| step.calls().any(|work| work.fallback && succeeded(work))),
             ),
             (OptimizationKind::ChosenWorker(self.started.terms.choice), self.chosen_otherwise()),
             (OptimizationKind::LosersCancelled, self.losers()),
@@ -167,19 +167,16 @@ impl State {
     }
 
     fn memoised(&self) -> Vec<StepIndex> {
-        self.all(|step| {
-            let elements = step.map.iter().flat_map(|map| &map.elements);
-            step.memoised.is_some() || elements.clone().any(|element| element.memoised.is_some())
-        })
+        self.all(|step| step.calls().any(|work| work.memoised.is_some()))
     }
 
-    /// Steps that were asked of another worker than the first, and did ask it.
+    /// Steps that were done by another worker than the first, because it was chosen.
     fn chosen_otherwise(&self) -> Vec<StepIndex> {
         let choice = self.started.terms.choice;
         let otherwise = |index: &StepIndex| {
             let planned = self.plan.step(*index);
-            let asked = self.step(*index).attempts > 0;
-            asked && planned.target(false, choice) != planned.target(false, Choice::Declared)
+            let done = self.step(*index).calls().any(is_done_as_chosen);
+            done && planned.target(false, choice) != planned.target(false, Choice::Declared)
         };
         self.plan.indices().filter(otherwise).collect()
     }
@@ -192,19 +189,23 @@ impl State {
 
     fn saved(&self, kind: OptimizationKind, step: StepIndex) -> Saved {
         let planned = self.plan.step(step);
+        let calls = self.step(step).calls();
         let declared = planned.target(false, Choice::Declared);
-        let estimate = declared.map(|target| Saved {
-            cost: target.estimated_cost.unwrap_or_default(),
-            duration: target.expected.unwrap_or_default(),
-        });
+        let estimate = Saved {
+            cost: planned.estimated_cost(),
+            // Nobody knows how many elements there would have been.
+            duration: match &planned.kind {
+                Kind::Worker(call) => call.primary.expected.unwrap_or_default(),
+                _ => Millis::ZERO,
+            },
+        };
         match kind {
             OptimizationKind::Caching
             | OptimizationKind::OptionalStepsSkipped
-            | OptimizationKind::ConditionalStepsSkipped => estimate.unwrap_or_default(),
+            | OptimizationKind::ConditionalStepsSkipped => estimate,
+            OptimizationKind::LosersCancelled if self.step(step).started_at.is_none() => estimate,
             OptimizationKind::StepCache => {
-                let step = self.step(step);
-                let elements = step.map.iter().flat_map(|map| &map.elements);
-                let hits = elements.chain([&step.work]).filter_map(|work| work.memoised);
+                let hits = calls.filter_map(|work| work.memoised);
                 hits.fold(Saved::default(), |sum, hit| {
                     sum.plus(Saved { cost: hit.cost, duration: hit.duration })
                 })
@@ -216,10 +217,12 @@ impl State {
                 };
                 let cost = declared.estimated_cost.zip(chosen.estimated_cost);
                 let duration = declared.expected.zip(chosen.expected);
-                Saved {
+                let of_one = Saved {
                     cost: cost.map_or(MicroUsd::ZERO, |(one, other)| one.minus(other)),
                     duration: duration.map_or(Millis::ZERO, |(one, other)| one.minus(other)),
-                }
+                };
+                let done = calls.filter(|work| is_done_as_chosen(work));
+                done.fold(Saved::default(), |sum, _| sum.plus(of_one))
             }
             OptimizationKind::ParallelProcessing
             | OptimizationKind::FallbackWorker
@@ -227,23 +230,47 @@ impl State {
         }
     }
 
-    /// Steps in progress at the same time saved what they took together beyond the whole.
+    /// What was in progress at the same time saved what it took together beyond the time in which
+    /// any of it was in progress.
     fn parallel(&self, now: Timestamp) -> Option<Optimization> {
         if !self.overlapped {
             return None;
         }
         let waits = |index: &StepIndex| matches!(self.plan.step(*index).kind, Kind::Wait(_));
-        let took = self.plan.indices().filter(|index| !waits(index)).filter_map(|index| {
-            let step = self.step(index);
-            Some(step.finished_at?.since(step.started_at?))
-        });
-        let together = took.fold(Millis::ZERO, Millis::plus);
-        let duration = together.minus(self.active(now));
+        let steps = self.plan.indices().filter(|index| !waits(index));
+        let units = steps.flat_map(|index| self.step(index).calls());
+        let mut spans: Vec<(Timestamp, Timestamp)> = units
+            .filter_map(|work| Some((work.started_at?, work.finished_at.unwrap_or(now))))
+            .collect();
+        spans.sort_unstable();
+        let together = spans.iter().fold(Millis::ZERO, |sum, (from, to)| sum.plus(to.since(*from)));
+        let (mut any, mut until) = (Millis::ZERO, Timestamp::from_millis(i64::MIN));
+        for (from, to) in spans {
+            any = any.plus(to.since(from.max(until)));
+            until = until.max(to);
+        }
         Some(Optimization {
             kind: OptimizationKind::ParallelProcessing,
             steps: Vec::new(),
-            saved: Saved { cost: MicroUsd::ZERO, duration },
+            saved: Saved { cost: MicroUsd::ZERO, duration: together.minus(any) },
         })
+    }
+}
+
+fn succeeded(work: &Work) -> bool {
+    work.status == StepStatus::Succeeded
+}
+
+/// Whether the worker that was chosen first did it, and was really asked.
+fn is_done_as_chosen(work: &Work) -> bool {
+    succeeded(work) && work.attempts > 0 && !work.fallback && work.memoised.is_none()
+}
+
+impl StepState {
+    /// What was asked of workers: the elements of a map, else the step itself.
+    fn calls(&self) -> impl Iterator<Item = &Work> {
+        let own = self.map.is_none().then_some(&self.work);
+        self.map.iter().flat_map(|map| &map.elements).chain(own)
     }
 }
 

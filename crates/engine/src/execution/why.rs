@@ -122,9 +122,9 @@ impl State {
         let mut blocked = Vec::new();
         for index in self.plan.indices() {
             let step = self.step(index);
-            if let Some(undo) = &step.undo
-                && !undo.status.is_settled()
-            {
+            let begun = step.undo.as_ref().is_some_and(|undo| !undo.status.is_settled());
+            let next = self.unwinding.is_some() && self.next_to_undo() == Some(index);
+            if begun || next {
                 blocked.push(self.blocked_unit(Unit::undo(index), now));
             }
             if step.status.is_settled() {
@@ -205,7 +205,7 @@ impl State {
         let begins = status == StepStatus::Ready && unit.part == Part::Whole && takes_place;
         if begins && !self.may_begin() {
             Blocker::Parallelism
-        } else if !self.can_afford(self.least(unit)) {
+        } else if !self.affords(unit) {
             Blocker::Budget
         } else {
             Blocker::Driver

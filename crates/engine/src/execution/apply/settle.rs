@@ -35,9 +35,15 @@ impl State {
         self.leave_the_queue(Unit::whole(index));
         self.forget_moments(Unit::whole(index));
         self.open_maps.remove(&(planned.order, index));
-        self.stop_waiting(index);
+        self.stop_waiting(index, status);
         self.set_status(Unit::whole(index), status);
         let succeeded = status == StepStatus::Succeeded;
+        if self.step(index).map.is_some() && !succeeded {
+            self.call_off_elements(index, at);
+            if !self.step(index).is_to_be_undone() {
+                self.kept = self.kept.minus(self.undo_price(index));
+            }
+        }
         self.completions += u64::from(succeeded);
         let completion = self.completions;
         let step = &mut self.steps[index.position()];
@@ -76,9 +82,6 @@ impl State {
     /// A unit is not needed any more, or nobody waits for it.
     pub(super) fn call_off(&mut self, unit: Unit, at: Timestamp) {
         self.give_up_attempt(unit);
-        if unit.part == Part::Whole && self.step(unit.step).map.is_some() {
-            self.call_off_elements(unit.step, at);
-        }
         self.settle_unit(unit, at, StepStatus::Cancelled);
     }
 
@@ -95,13 +98,11 @@ impl State {
     /// Whether what a step depends on lets it start: or shows that it never will.
     pub(in crate::execution) fn may_start(&self, index: StepIndex) -> bool {
         let planned = self.plan.step(index);
-        let Join::Some(wanted) = planned.join else { return self.step(index).waits_for == 0 };
-        let status = |on: &StepIndex| self.step(*on).status;
-        let only_ordered = |on: &&StepIndex| !planned.required.contains(on);
-        let in_order = planned.dependencies.iter().filter(only_ordered);
-        if !in_order.map(status).all(StepStatus::is_settled) {
-            return false;
-        }
+        // Where one step is done after the other there is nobody to be waited for less.
+        let wanted = match planned.join {
+            Join::Some(wanted) if self.plan.allow_parallel => wanted,
+            Join::Some(_) | Join::All => return self.step(index).waits_for == 0,
+        };
         let (done, open) = self.counts(index);
         done >= wanted || done + open < wanted
     }
@@ -177,11 +178,14 @@ impl State {
     }
 
     /// A wait that ends takes the signal that ended it.
-    fn stop_waiting(&mut self, index: StepIndex) {
+    fn stop_waiting(&mut self, index: StepIndex, status: StepStatus) {
         let Some(wait) = self.steps[index.position()].wait.take() else { return };
         self.waiting.remove(&index);
         if let Some(until) = wait.until {
             self.waits.remove(&(until, index));
+        }
+        if status == StepStatus::Cancelled {
+            return;
         }
         let kept = wait.signal.and_then(|name| self.signals.get_mut(&name));
         kept.and_then(std::collections::VecDeque::pop_front);

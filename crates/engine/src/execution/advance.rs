@@ -224,7 +224,8 @@ impl Deciding<'_> {
     fn held(&mut self, unit: Unit, reason: HeldBy, until: Timestamp) {
         let work = self.state.work(unit);
         let told = work.and_then(|work| work.held).map(|(reason, _)| reason);
-        let waits = work.is_some_and(|work| !work.status.is_settled() && work.attempt.is_none());
+        let undo = self.state.next_undo(self.context.now) == Some(unit);
+        let waits = work.map_or(undo, |work| !work.status.is_settled() && work.attempt.is_none());
         // Said once for each reason: a driver that asks again and again must not fill the journal.
         if waits && told != Some(reason) {
             let (step, at) = (self.state.plan.path(unit), self.context.now);

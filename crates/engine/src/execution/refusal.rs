@@ -220,9 +220,11 @@ impl State {
     }
 
     fn applies_completion(&self, fence: Fence) -> Applies {
-        match self.is_in_flight(fence) || self.awaits_cost_of(fence) {
-            true => Applies::Yes,
-            false => self.stale(fence),
+        match self.attempt(fence) {
+            // The outcome of an execution is nobody's to report.
+            Some((_, attempt)) if attempt.child.is_some() => self.stale(fence),
+            None if !self.awaits_cost_of(fence) => self.stale(fence),
+            Some(_) | None => Applies::Yes,
         }
     }
 

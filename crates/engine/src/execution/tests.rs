@@ -1,7 +1,10 @@
 //! Stories of executions. Each is told through [`story::Story`], which replays the journal after
 //! every decision and compares: no story passes whose journal would come to something else.
 
+mod asking;
 mod budget;
+mod callbacks;
+mod cancelling;
 mod damaged;
 mod effects;
 mod failure;
@@ -10,11 +13,14 @@ mod late;
 mod limits;
 mod map_limits;
 mod maps;
+mod pausing;
 mod readiness;
+mod redoing;
 mod retries;
 mod reuse;
 pub(crate) mod story;
 mod summary;
+mod undoing;
 mod view;
 mod waiting;
 mod waits;

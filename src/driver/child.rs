@@ -2,9 +2,7 @@
 //! each of the other's end; beginning one that has begun finds it.
 
 use engine::driver::Answer;
-use engine::execution::{
-    Asked, Child, Event, Fault, FaultKind, Message, Outcome, Payload, Started, State, Status,
-};
+use engine::execution::{Asked, Child, Event, Fault, Message, Outcome, Started, State};
 use engine::ids::{ExecutionId, Fence};
 use engine::shard::{After, Reply, Request};
 use serde_json::json;
@@ -32,7 +30,9 @@ pub(super) async fn begin_or_look(site: &Site, child: Child) -> Answer {
         Err(error) => Err(error),
     };
     match looked {
-        Ok(Some(ended)) => Answer::Called { fence, outcome: outcome(&ended, accepts_partial) },
+        Ok(Some(ended)) => {
+            Answer::Called { fence, outcome: ended.outcome_of_step(accepts_partial) }
+        }
         Ok(None) => Answer::Accepted { fence, silence: None },
         Err(error) => {
             log::write(
@@ -82,28 +82,6 @@ async fn begin(site: &Site, id: &ExecutionId, started: Started) -> Result<Begun,
 async fn look(site: &Site, id: &ExecutionId) -> Result<Option<State>, String> {
     let found = read::find(site, id, true).await.map_err(|error| error.to_string())?;
     Ok(found.filter(|state| state.status.is_final()))
-}
-
-/// What the end of a child means to the step that began it.
-fn outcome(child: &State, accepts_partial: bool) -> Outcome {
-    let done = match child.status {
-        Status::Completed => true,
-        Status::Partial => accepts_partial,
-        _ => false,
-    };
-    let result = if done { child.result().map(Payload::inline) } else { Err(fault(child)) };
-    Outcome { result, cost: Some(child.spent), memoised: None }
-}
-
-fn fault(child: &State) -> Fault {
-    let (id, status) = (&child.started.id, child.status.as_str());
-    let why = child.fault.as_ref().map(|fault| format!(": {}", fault.message));
-    let message = format!("the execution {id} is {status}{}", why.unwrap_or_default());
-    let code = match child.status {
-        Status::Cancelled => "pipeline.cancelled",
-        _ => "pipeline.failed",
-    };
-    Fault::new(FaultKind::Child, code, message)
 }
 
 /// Calls a child off; whether it has been told, or needs not to be.

@@ -10,6 +10,7 @@ mod answers;
 mod apply;
 mod asks;
 mod begin;
+mod child;
 mod effect;
 mod event;
 mod expire;

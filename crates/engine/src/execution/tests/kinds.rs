@@ -177,3 +177,17 @@ pub(crate) fn begun_at_depth(template: TemplateDefinition, depth: u32) -> (State
     assert!(state.plan.step(StepIndex(0)).dependencies.is_empty());
     (state, called_for)
 }
+
+impl Story {
+    /// The execution that a step of another began.
+    pub(crate) fn within(child: &Child) -> Self {
+        let started = child.started.clone().expect("there was something to start from");
+        let plan = Plan::compile(&started.definition).expect("a nested template is valid");
+        let plan = std::sync::Arc::new(plan);
+        let (now, latest_end) = (started.at, at(i64::from(i32::MAX)));
+        let context = Context { now, entropy: 0, slots: u32::MAX, latest_end, gates: &NO_GATES };
+        let (state, journal) = start(started, std::sync::Arc::clone(&plan), &context);
+        let (calls, begun, called_off) = (Vec::new(), Vec::new(), Vec::new());
+        Self { state, plan, journal, calls, begun, called_off, now, slots: u32::MAX, latest_end }
+    }
+}

@@ -86,8 +86,7 @@ impl Driver {
         let state = &self.state;
         let needed = |unit: &Unit| {
             let work = state.work(*unit);
-            let open =
-                work.is_none_or(|work| !work.status.is_settled() && work.attempt.is_none());
+            let open = work.is_none_or(|work| !work.status.is_settled() && work.attempt.is_none());
             open && state.paused.is_none() && !state.status.is_final()
         };
         let passes = std::mem::take(&mut self.gates.known.passes);

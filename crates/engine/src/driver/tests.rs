@@ -2,7 +2,10 @@
 //! answers one by one.
 
 mod bench;
+mod children;
+mod gated;
 mod handover;
+mod inbox;
 mod lease;
 
 use serde_json::json;

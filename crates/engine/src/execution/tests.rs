@@ -1,7 +1,7 @@
 //! Stories of executions. Each is told through [`story::Story`], which replays the journal after
 //! every decision and compares: no story passes whose journal would come to something else.
 
-mod asking;
+pub(crate) mod asking;
 mod budget;
 mod callbacks;
 mod cancelling;

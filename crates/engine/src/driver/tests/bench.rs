@@ -8,7 +8,7 @@ use super::super::*;
 use crate::execution::tests::story::{BEGINNING_MS, started, template, terms};
 use crate::execution::{Fault, Outcome, Payload, Terms, start};
 use crate::plan::Plan;
-use crate::plan::definition::StepDefinition;
+use crate::plan::definition::{StepDefinition, TemplateDefinition};
 
 /// A moment so many milliseconds into the story.
 pub fn ms(ms: i64) -> Timestamp {
@@ -23,6 +23,12 @@ pub fn limits() -> Limits {
         in_flight_max: 4,
         renew_every: Millis::from_secs(10),
     }
+}
+
+/// What came in, as the entry with this number.
+pub fn entry(n: u64, message: &Message) -> InboxEntry {
+    let entry = serde_json::to_value(message).expect("messages are written");
+    InboxEntry { n: InboxSeq(n), entry }
 }
 
 /// A driver and the journal that it writes.
@@ -41,7 +47,10 @@ impl Bench {
     }
 
     pub fn of(steps: Vec<StepDefinition>, terms: Terms, limits: Limits) -> Self {
-        let template = template(steps);
+        Self::on(template(steps), terms, limits)
+    }
+
+    pub fn on(template: TemplateDefinition, terms: Terms, limits: Limits) -> Self {
         let plan = Arc::new(Plan::compile(&template).expect("a story's template is valid"));
         let context = Context {
             now: ms(0),
@@ -58,10 +67,15 @@ impl Bench {
 
     /// Another driver, which knows no more than the journal.
     pub fn taken(self, now_ms: i64, limits: Limits) -> Self {
+        self.taken_with(now_ms, limits, &[])
+    }
+
+    /// Another driver, for which these entries wait.
+    pub fn taken_with(self, now_ms: i64, limits: Limits, inbox: &[InboxEntry]) -> Self {
         let plan = Arc::clone(&self.plan);
         let state = State::replay::<()>(self.journal.clone(), |_| Ok(plan)).expect("it replays");
         let lease = (Epoch(2), Seq(self.seq));
-        let driver = Driver::taken(ms(now_ms), 0, state, lease, &[], limits);
+        let driver = Driver::taken(ms(now_ms), 0, state, lease, inbox, limits);
         Self { driver, now_ms, sending: Vec::new(), ..self }
     }
 
@@ -109,9 +123,14 @@ impl Bench {
 
     /// The append in flight is durable, and nothing came in.
     pub fn appended(&mut self) {
+        self.appended_with(Vec::new());
+    }
+
+    /// The append in flight is durable, and this came in.
+    pub fn appended_with(&mut self, inbox: Vec<InboxEntry>) {
         self.journal.append(&mut self.sending);
         self.seq += 1;
-        self.answer(Answer::Appended(Ok(Vec::new())));
+        self.answer(Answer::Appended(Ok(inbox)));
     }
 
     pub fn fence(&self, step: &str) -> Fence {

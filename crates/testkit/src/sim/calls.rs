@@ -1,14 +1,18 @@
 //! Calls of workers: made by drivers, answered whether or not anybody still waits.
 
 use engine::driver::Answer;
-use engine::execution::{Effect, Event, Outcome, Request as Call, effects};
+use engine::execution::{Effect, Event, Request as Call, effects};
 use engine::ids::{ExecutionId, Fence};
 use engine::plan::Address;
 
 use super::Sabotage;
 use super::check::NodeId;
 use super::node::{Node, Stage};
+use super::worker::Said;
 use super::world::{Happening, Lived, World};
+
+/// So long a permit lasts at least: no attempt of a seed may take less.
+const PERMIT_SURE_MS: i64 = 4_000;
 
 impl World {
     /// The sabotage of the journal: calls before their attempts are durable.
@@ -30,11 +34,12 @@ impl World {
     pub fn call(&mut self, node: NodeId, request: &Call) -> Lived {
         self.report.calls += 1;
         self.checker.called(request)?;
+        self.check_gate(node, request)?;
         let quiet = self.is_quiet();
         let treatment = self.workers.treat(request, &self.odds, &mut self.rng, quiet);
         self.tell(|| {
             let Call { step, fence, .. } = request;
-            format!("{node} calls {step} under {fence}: {:?}", treatment.outcome)
+            format!("{node} calls {step} under {fence}: {:?}", treatment.said)
         });
         if treatment.failed {
             self.fault("the worker fails");
@@ -50,20 +55,53 @@ impl World {
             late = answered_ms >= request.deadline_at.as_millis();
             one.flights.insert(request.fence);
             one.in_air.insert(request.fence);
+            one.gated.insert(request.fence, (request.worker.clone(), self.now_ms));
             one.bound_calls += u32::from(matches!(request.address, Address::Binding(_)));
         }
         if late {
             self.fault("the worker takes too long");
         }
-        let Some(outcome) = treatment.outcome else { return Ok(()) };
         let (fence, id) = (request.fence, request.execution.clone());
+        let said = treatment.said;
+        let mut latency_ms = treatment.latency_ms;
+        match said {
+            Said::Nothing => return Ok(()),
+            Said::Accepted => latency_ms = self.accepted(request, latency_ms),
+            Said::Answer(_) => {}
+        }
         if self.strikes(self.odds.answer_doubled) {
             self.fault("an answer is doubled");
-            let late_ms = treatment.latency_ms + self.rng.between(0, 30_000);
-            let (id, outcome) = (id.clone(), outcome.clone());
-            self.after(late_ms, Happening::Called { node, fence, id, outcome });
+            let late_ms = latency_ms + self.rng.between(0, 30_000);
+            let (id, said) = (id.clone(), said.clone());
+            self.after(late_ms, Happening::Called { node, fence, id, said });
         }
-        self.after(treatment.latency_ms, Happening::Called { node, fence, id, outcome });
+        self.after(latency_ms, Happening::Called { node, fence, id, said });
+        Ok(())
+    }
+
+    /// A call of a worker with a gate was let through, and not too many are under way.
+    fn check_gate(&self, node: NodeId, request: &Call) -> Lived {
+        let Some(template) = self.checker.template_of(&request.execution) else { return Ok(()) };
+        let Some(worker) = template.own.definition.workers.get(&request.worker) else {
+            return Ok(());
+        };
+        let gated = worker.max_concurrency.is_some() || worker.max_per_minute.is_some();
+        if !gated {
+            return Ok(());
+        }
+        self.governor.check_permit(&request.execution, &request.step, &request.worker)?;
+        let Some(most) = worker.max_concurrency else { return Ok(()) };
+        let same = |(worker, made_ms): &(String, i64)| {
+            *worker == request.worker && self.now_ms - made_ms < PERMIT_SURE_MS
+        };
+        let others = self.nodes.values().flat_map(|node| node.gated.values()).filter(|g| same(g));
+        let (others, most) = (others.count(), most as usize);
+        if self.odds.skew_ms == 0 && self.ahead_ms == 0 && !self.governor.forgot && others >= most {
+            let (step, worker) = (&request.step, &request.worker);
+            return Err(format!(
+                "{node} calls `{worker}` for `{step}`: {others} calls are under way, of {most}"
+            ));
+        }
         Ok(())
     }
 
@@ -72,19 +110,26 @@ impl World {
         node: NodeId,
         fence: Fence,
         id: &ExecutionId,
-        outcome: Outcome,
+        said: Said,
     ) -> Lived {
         let Some(one) = self.nodes.get_mut(&node) else { return Ok(()) };
         one.in_air.remove(&fence);
+        one.gated.remove(&fence);
         if !one.flights.contains(&fence) {
             return Ok(());
         }
-        self.checker.answered(id, fence, &outcome);
+        if let Said::Answer(outcome) = &said {
+            self.checker.answered(id, fence, outcome);
+        }
         if self.dies(node) {
             return Ok(());
         }
         let fence = self.fence_of_answer(node, fence);
-        self.bring(node, Answer::Called { fence, outcome })
+        match said {
+            Said::Answer(outcome) => self.bring(node, Answer::Called { fence, outcome }),
+            Said::Accepted => self.bring(node, Answer::Accepted { fence, silence: None }),
+            Said::Nothing => Ok(()),
+        }
     }
 
     /// Without the fence check an answer counts for the step's attempt, whichever that is.
@@ -96,8 +141,9 @@ impl World {
             return fence;
         }
         let Some(step) = self.checker.step_of(exec, fence) else { return fence };
-        let index = driver.state().plan.find(&step);
-        let current = index.and_then(|index| driver.state().step(index).attempt.as_ref());
+        let unit = driver.state().plan.find_unit(&step);
+        let work = unit.and_then(|unit| driver.state().work(unit));
+        let current = work.and_then(|work| work.attempt.as_ref());
         current.map_or(fence, |attempt| attempt.fence)
     }
 }

@@ -96,13 +96,13 @@ impl World {
             gates: &NO_GATES,
         };
         let started = template.started(id.clone(), now);
-        let (state, events) = start(started, Arc::clone(&template.plan), &context);
+        let (state, events) = start(started, Arc::clone(&template.own.plan), &context);
         let after = if state.status.is_final() { After::Ended } else { After::Active };
         let record = serde_json::to_string(&events).expect("events are written");
         let idempotency = self.jobs[number]
             .key
             .clone()
-            .map(|key_hash| Idempotency { key_hash, body_hash: template.content_hash.clone() });
+            .map(|key_hash| Idempotency { key_hash, body_hash: template.own.content_hash.clone() });
         let account = "default".to_owned();
         let request = Request::Start {
             id: id.clone(),
@@ -130,7 +130,7 @@ impl World {
     /// What a job asks the Governor for.
     fn asking(&self, number: usize, until_ms: i64) -> Asking {
         let template = &self.templates[self.jobs[number].template];
-        let worst = template.plan.estimate(&template.terms).cost.worst;
+        let worst = template.own.plan.estimate(&template.terms).cost.worst;
         let reserve = [template.terms.budget, worst].into_iter().flatten().min();
         let reserve = reserve.unwrap_or(RESERVE_DEFAULT);
         let funds = |daily_max| Funds { reserve, daily_max: Some(daily_max), ..Funds::default() };

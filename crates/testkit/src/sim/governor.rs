@@ -1,6 +1,6 @@
 //! The Governor of the one account, and a model of it that the checks are made against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::admission::memory::MemoryStore;
 use engine::admission::{
@@ -20,6 +20,10 @@ pub struct Governor {
     line: BTreeMap<ExecutionId, Timestamp>,
     /// What executions that reserved have spent.
     spent: BTreeMap<ExecutionId, MicroUsd>,
+    /// Calls that were let through, by execution, path and worker.
+    permits: BTreeSet<(ExecutionId, String, String)>,
+    /// Whether it ever lost its memory.
+    pub forgot: bool,
 }
 
 /// A request for a place.
@@ -40,8 +44,14 @@ impl Default for Governor {
 impl Governor {
     fn over(store: MemoryStore) -> Self {
         let Ok(account) = Admission::load(store);
-        let (taken, line, spent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { account, taken, line, spent }
+        Self {
+            account,
+            taken: BTreeMap::new(),
+            line: BTreeMap::new(),
+            spent: BTreeMap::new(),
+            permits: BTreeSet::new(),
+            forgot: false,
+        }
     }
 
     fn ask(&mut self, now: Timestamp, request: Request) -> Reply {
@@ -92,6 +102,28 @@ impl Governor {
         self.taken.insert(id.clone(), now.plus(PLACE_LEASE));
     }
 
+    /// What a driver asks about gates, or of its place.
+    pub fn hear(&mut self, now: Timestamp, request: Request) -> Reply {
+        if let Request::Keep { id, .. } = &request {
+            self.taken.insert(id.clone(), now.plus(PLACE_LEASE));
+        }
+        let asked = request.clone();
+        let reply = self.ask(now, request);
+        if let (Request::Pass { id, path, worker, .. }, Reply::Passed { .. }) = (asked, &reply) {
+            self.permits.insert((id, path, worker));
+        }
+        reply
+    }
+
+    /// Whether a call was let through, once or earlier: permits run out by the Governor's clock.
+    pub fn check_permit(&self, id: &ExecutionId, path: &str, worker: &str) -> Result<(), String> {
+        let permit = (id.clone(), path.to_owned(), worker.to_owned());
+        match self.permits.contains(&permit) {
+            true => Ok(()),
+            false => Err(format!("{id}: `{worker}` is called for `{path}` without a permit")),
+        }
+    }
+
     pub fn leave(&mut self, now: Timestamp, id: &ExecutionId) {
         self.ask(now, Request::Leave { id: id.clone(), reports: Vec::new() });
         self.taken.remove(id);
@@ -113,14 +145,15 @@ impl Governor {
         let settlement = Settlement { id: id.clone(), spent_total, ended: true };
         self.ask(now, Request::Settle { settlements: vec![settlement] });
         if let Some(spent) = self.spent.get_mut(id) {
-            *spent = spent_total;
+            *spent = spent_total.max(*spent);
         }
     }
 
     /// Places live in memory: a restart forgets them. Money does not.
     pub fn restart(&mut self) {
         let before = std::mem::take(self);
-        *self = Self { spent: before.spent, ..Self::over(before.account.into_store()) };
+        let Self { account, spent, permits, .. } = before;
+        *self = Self { spent, permits, forgot: true, ..Self::over(account.into_store()) };
     }
 
     /// When nothing goes on any more: what was spent is counted once, nothing is reserved.

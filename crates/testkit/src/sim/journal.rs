@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::Sabotage;
 use super::check::NodeId;
+use super::letters::Letter;
 use super::network::Answered;
 use super::store::{SimStore, WriteFailed};
 use super::world::{EPOCH_MS, Happening, Lived, World};
@@ -80,9 +81,9 @@ impl World {
         let fresh = std::mem::take(&mut self.disk.borrow_mut().fresh);
         for durable in fresh {
             let job = self.jobs.iter().find(|job| job.ids.contains(&durable.id));
-            let job = job.ok_or_else(|| format!("{} was never asked for", durable.id))?;
-            let template = Arc::clone(&self.templates[job.template]);
-            self.checker.durable(self.now_ms, &durable, &template)?;
+            let template = job.map(|job| Arc::clone(&self.templates[job.template]));
+            self.tell(|| format!("durable: {} {}", durable.seq, durable.record));
+            self.checker.durable(self.now_ms, &durable, template)?;
         }
         Ok(())
     }
@@ -96,7 +97,7 @@ impl World {
     ) -> Lived {
         self.tell(|| format!("{from:?} asked {asked:?}: {reply:?}"));
         match (asked, reply, from) {
-            (Request::Start { id, .. }, Reply::Started { epoch }, Some(node))
+            (Request::Start { id, driven: true, .. }, Reply::Started { epoch }, Some(node))
             | (Request::Take { id }, Reply::Taken { epoch, .. }, Some(node)) => {
                 self.checker.granted(id, node, *epoch)
             }
@@ -113,9 +114,12 @@ impl World {
             (Request::Release { id, .. }, Reply::Released, Some(node)) => {
                 self.checker.released(id, node)
             }
-            (Request::Post { id, .. }, Reply::Posted { n }, _) => {
-                self.checker.posted(id, n.0);
+            (Request::Post { id, entry, reopens, .. }, Reply::Posted { n }, _) => {
+                self.checker.posted(id, n.0, entry, *reopens);
                 Ok(())
+            }
+            (Request::Post { id, reopens: true, .. }, Reply::Ended, _) => {
+                Err(format!("{id} has ended, and is not opened again"))
             }
             _ => Ok(()),
         }
@@ -128,26 +132,20 @@ impl World {
         }
     }
 
-    /// Sends something to any execution that has not ended.
+    /// Sends something that no build understands to any execution that has not ended.
     pub fn post(&mut self) -> Lived {
         let open = self.checker.unfinished();
         let picked = usize::try_from(self.rng.below(open.len() as u64)).unwrap_or(0);
         let Some(id) = open.get(picked) else { return Ok(()) };
-        let request = Request::Post {
-            id: id.clone(),
-            entry: json!({"signal": self.now_ms}),
-            key: None,
-            reopens: false,
-        };
-        let posted = self.ask_shard(None, &request.clone(), request, "")?;
-        // What nobody drives is asked to be driven, now or a moment ago.
+        let entry = json!({"signal": self.now_ms});
+        let letter = Letter { to: id.clone(), entry, key: None, reopens: false };
+        self.letter_arrives(letter)
+    }
+
+    /// Whether somebody was asked to drive the execution, so lately that it is not asked again.
+    pub fn hinted_of_late(&self, id: &ExecutionId) -> bool {
         let since_ms = self.now_ms - i64::try_from(self.timing.hint_again.get()).unwrap_or(0);
-        let hinted = self.outbox.hinted_ms.get(id).is_some_and(|at_ms| *at_ms >= since_ms);
-        let alone = self.disk.borrow().row(id).is_some_and(|row| row.wake_at.is_some());
-        if posted.is_ok() && alone && !hinted {
-            return Err(format!("{id}: something came in, and nobody is asked to drive"));
-        }
-        Ok(())
+        self.outbox.hinted_ms.get(id).is_some_and(|at_ms| *at_ms >= since_ms)
     }
 
     /// The alarm comes. It is set again before the work: should the handler die, the next comes.
@@ -236,7 +234,8 @@ impl World {
         let now = self.clock(0);
         for projected in done.iter().filter(|projected| projected.ended.is_some()) {
             let state = self.checker.replay(&projected.id)?;
-            if state.status.is_final() {
+            // A sub-execution spends what its parent reserved.
+            if state.status.is_final() && state.started.parent.is_none() {
                 self.governor.settle(now, &projected.id, state.spent);
             }
         }

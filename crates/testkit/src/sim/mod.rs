@@ -10,11 +10,15 @@
 //! `src/journal/mod.rs`. A [`Sabotage`] takes one protection out, in the layer between them: the
 //! simulation must notice.
 
+mod callbacks;
 mod calls;
 mod check;
+mod child;
 mod client;
+mod gates;
 mod governor;
 mod journal;
+mod letters;
 mod network;
 mod node;
 mod odds;
@@ -23,6 +27,7 @@ mod reference;
 mod rng;
 mod round;
 mod store;
+mod verbs;
 mod worker;
 mod world;
 
@@ -45,6 +50,16 @@ pub enum Sabotage {
     Reservation,
     /// Calls are made before their attempts are durable.
     WriteAhead,
+    /// What a driver has met of its inbox is not acknowledged.
+    Acknowledgement,
+    /// The shard does not know whose child an execution is.
+    ChildNotice,
+    /// An execution that has ended stays so.
+    Reopening,
+    /// Nothing is undone.
+    Compensation,
+    /// Calls begin whatever their gates say.
+    Gate,
 }
 
 /// What a seed came to.
@@ -58,6 +73,16 @@ pub struct Report {
     pub steps: u64,
     /// Calls of workers.
     pub calls: u64,
+    /// Messages of operators that were stored.
+    pub verbs: u64,
+    /// Executions that steps began.
+    pub children: u64,
+    /// Elements of maps.
+    pub elements: u64,
+    /// Steps that were undone.
+    pub compensations: u64,
+    /// Ended executions that went on.
+    pub reopened: u64,
     /// Records that became durable.
     pub records: u64,
     /// Faults that were injected.
@@ -75,6 +100,11 @@ impl Report {
         self.compared += other.compared;
         self.steps += other.steps;
         self.calls += other.calls;
+        self.verbs += other.verbs;
+        self.children += other.children;
+        self.elements += other.elements;
+        self.compensations += other.compensations;
+        self.reopened += other.reopened;
         self.records += other.records;
         self.faults += other.faults;
         self.taken += other.taken;

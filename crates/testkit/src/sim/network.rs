@@ -1,5 +1,6 @@
 //! Between invocations and the shard: messages are late, lost and doubled, in either direction.
 
+use engine::ids::InboxSeq;
 use engine::shard::{Reply, Request};
 
 use super::Sabotage;
@@ -74,7 +75,7 @@ impl World {
         }
     }
 
-    fn latency_ms(&mut self) -> i64 {
+    pub fn latency_ms(&mut self) -> i64 {
         if self.strikes(self.odds.message_late) {
             self.fault("a message is late");
             return self.rng.between(500, 50_000);
@@ -83,7 +84,7 @@ impl World {
     }
 
     /// Takes out the check that this world does without.
-    fn sabotaged(&self, request: Request) -> Request {
+    pub fn sabotaged(&self, request: Request) -> Request {
         let row = |id| self.disk.borrow().row(id);
         match (self.sabotage, request) {
             (Some(Sabotage::EpochCheck), Request::Append { id, epoch, seq, after, seen }) => {
@@ -97,6 +98,12 @@ impl World {
             (Some(Sabotage::InboxCheck), Request::Release { id, epoch, seen, wake_at }) => {
                 let seen = row(&id).map_or(seen, |row| row.inbox);
                 Request::Release { id, epoch, seen, wake_at }
+            }
+            (Some(Sabotage::Acknowledgement), Request::Append { id, epoch, seq, after, .. }) => {
+                Request::Append { id, epoch, seq, after, seen: InboxSeq(0) }
+            }
+            (Some(Sabotage::Reopening), Request::Post { id, entry, key, .. }) => {
+                Request::Post { id, entry, key, reopens: false }
             }
             (_, request) => request,
         }

@@ -2,10 +2,9 @@
 //! does on the platform, and may die before or after anything that it does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use engine::driver::{Answer, Driver, Limits, Trouble};
-use engine::execution::{Event, State};
+use engine::execution::{Child, Event, State};
 use engine::ids::{ExecutionId, Fence};
 use engine::shard::{InboxEntry, Reply, Request};
 use engine::time::{Millis, Timestamp};
@@ -20,13 +19,17 @@ pub const KEEP_PLACE_EVERY_MS: i64 = 10_000;
 pub const CALLS_MAX: u32 = 300;
 
 /// What a request was for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Asked {
     Start,
     Take,
     Append,
     Renew,
     Release,
+    /// To begin an execution, to look at one, to call one off.
+    Child(Box<Child>),
+    Look(Box<Child>),
+    Tell(ExecutionId),
 }
 
 /// How far an invocation has come.
@@ -61,6 +64,10 @@ pub struct Node {
     /// Calls in flight, and calls over service bindings so far.
     pub in_air: BTreeSet<Fence>,
     pub bound_calls: u32,
+    /// Calls that somebody is there for: the worker, and when each was made.
+    pub gated: BTreeMap<Fence, (String, i64)>,
+    /// Whether the Governor named workers whose gate is shut.
+    pub barred: bool,
     pub keep_at_ms: i64,
 }
 
@@ -85,6 +92,8 @@ impl Node {
             flights: BTreeSet::new(),
             in_air: BTreeSet::new(),
             bound_calls: 0,
+            gated: BTreeMap::new(),
+            barred: false,
             keep_at_ms: 0,
         }
     }
@@ -167,6 +176,9 @@ impl World {
                 let result = self.journal_said(node, answer);
                 self.bring(node, Answer::Released(result))
             }
+            Asked::Child(child) => self.child_begun(node, child, answer),
+            Asked::Look(child) => self.child_seen(node, &child, answer),
+            Asked::Tell(child) => self.child_told(node, child, answer),
         }
     }
 
@@ -223,16 +235,7 @@ impl World {
         let Ok((Reply::Taken { epoch, seq, inbox }, records)) = answer else { return Ok(()) };
         self.report.taken += 1;
         self.check_inbox(node, &taker.exec, &inbox);
-        let job = self.jobs.iter().find(|job| job.ids.contains(&taker.exec));
-        let job = job.ok_or_else(|| format!("{} was never asked for", taker.exec))?;
-        let plan = Arc::clone(&self.templates[job.template].plan);
-        let mut events: Vec<Event> = Vec::new();
-        for record in &records {
-            let read: Vec<Event> = serde_json::from_str(record).map_err(|e| e.to_string())?;
-            events.extend(read);
-        }
-        let state = State::replay::<()>(events, |_| Ok(plan))
-            .map_err(|error| format!("{}: {error:?}", taker.exec))?;
+        let state = self.checker.replay_records(&taker.exec, &records)?;
         self.governor.keep(self.clock(0), &taker.exec);
         let (now, entropy) = (self.clock(taker.ahead_ms), self.rng.next());
         let lease = (epoch, seq);

@@ -33,6 +33,15 @@ pub struct Odds {
     pub alarms_early: u64,
     pub posts: u64,
     pub jumps: u64,
+    /// How often somebody says something to an execution, and in how many permille of these cases
+    /// it is something that alters what comes of it.
+    pub verbs: u64,
+    pub harsh: u64,
+    /// A worker that took an attempt and forgets it, whose report is twice as late as its
+    /// heartbeat, or which reports before it has said that it works on.
+    pub callback_missed: u64,
+    pub callback_late: u64,
+    pub callback_early: u64,
     /// How far clocks are apart, in milliseconds.
     pub skew_ms: i64,
 }
@@ -67,8 +76,13 @@ impl Odds {
             shard_restarts: odd(6),
             governor_restarts: odd(3),
             alarms_early: odd(10),
-            posts: odd(80),
+            posts: odd(30),
             jumps: odd(3),
+            verbs: odd(40),
+            harsh: odd(900),
+            callback_missed: odd(150),
+            callback_late: odd(150),
+            callback_early: odd(300),
             skew_ms: i64::try_from(odd(4_000)).unwrap_or(0),
         }
     }

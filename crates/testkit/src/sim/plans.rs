@@ -1,67 +1,100 @@
 //! The templates of a seed and what is asked of them.
 
+mod steps;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::execution::{FORMAT, Started, Terms};
+use engine::execution::{Choice, FORMAT, Started, Terms};
 use engine::ids::ExecutionId;
 use engine::money::MicroUsd;
 use engine::plan::Plan;
-use engine::plan::definition::{
-    FailureTolerance, RetryDefinition, StepDefinition, StepKind, TemplateDefinition,
-    WorkerDefinition,
-};
+use engine::plan::definition::{FailureTolerance, StepKind, TemplateDefinition, WorkerDefinition};
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
 use super::Sabotage;
 use super::rng::Rng;
+use super::world::EPOCH_MS;
+use steps::Drawing;
 
 /// What the priced worker is estimated at, in micro-USD.
 pub const ESTIMATE: u64 = 100;
 /// An execution of a patient template may take this long: far longer than any seed lives.
 const PATIENT_DEADLINE: Millis = Millis::from_secs(48 * 3_600);
+/// The templates that a template may begin, from the leaf upwards.
+const CHILDREN: [&str; 2] = ["leaf", "branch"];
+
+/// One definition with the plan that the machines go by.
+#[derive(Debug)]
+pub struct Recipe {
+    /// As the checkers read it: whatever is taken out of the plan, it is in here.
+    pub definition: Arc<TemplateDefinition>,
+    pub plan: Arc<Plan>,
+    /// By which it is found again.
+    pub content_hash: String,
+}
 
 /// A template and the terms of its executions.
 #[derive(Debug)]
 pub struct Template {
-    pub definition: Arc<TemplateDefinition>,
-    pub plan: Arc<Plan>,
+    pub own: Arc<Recipe>,
+    /// Those that its steps begin, directly or through others, by name.
+    pub children: BTreeMap<String, Arc<Recipe>>,
     pub terms: Terms,
     pub request: Value,
-    /// Whether faults can only delay it: its outcome is that of a world without faults.
-    pub patient: bool,
-    /// By which the plan is found again.
-    pub content_hash: String,
+    /// Whether its outcome is that of a world without faults: faults can only delay it, and
+    /// nothing hangs on who is quicker.
+    pub comparable: bool,
+    /// Whether nothing of it waits for anything but its workers.
+    pub plain: bool,
 }
 
 impl Template {
     pub fn draw(rng: &mut Rng, number: usize, sabotage: Option<Sabotage>) -> Self {
-        let patient = rng.chance(600);
-        let count = rng.between(2, 9);
-        let steps: Vec<StepDefinition> =
-            (0..count).map(|at| step(rng, usize::try_from(at).unwrap_or(0), patient)).collect();
-        let estimate = match sabotage {
-            Some(Sabotage::Reservation) => None,
-            _ => Some(MicroUsd::from_micros(ESTIMATE)),
-        };
-        let definition = TemplateDefinition {
-            name: format!("t{number}"),
-            failure_tolerance: match rng.chance(500) {
-                true => FailureTolerance::Partial,
-                false => FailureTolerance::Strict,
-            },
-            allow_parallel: !rng.chance(150),
-            steps,
-            workers: workers(estimate),
-            ..TemplateDefinition::default()
-        };
-        let plan = Plan::compile(&definition).expect("templates are drawn valid");
+        let mut drawing = Drawing::new(rng.chance(600), rng.chance(600));
+        let patient = drawing.patient;
+        let workers = workers(rng, sabotage);
+        let mut templates: BTreeMap<String, TemplateDefinition> = BTreeMap::new();
+        let rich = drawing.rich;
+        for name in CHILDREN.into_iter().filter(|_| rich) {
+            let most = if name == "leaf" { 4 } else { 3 };
+            let count = rng.between(1, most);
+            let below: Vec<String> = templates.keys().cloned().collect();
+            let steps = drawing.steps(rng, count, &below);
+            let child = definition(rng, name.to_owned(), patient, steps);
+            templates.insert(name.to_owned(), child);
+        }
+        let count = rng.between(2, 8);
+        let below: Vec<String> = templates.keys().cloned().collect();
+        let steps = drawing.steps(rng, count, &below);
+        let mut definition = definition(rng, format!("t{number}"), patient, steps);
+        templates.values_mut().for_each(|child| child.workers.clone_from(&workers));
+        definition.workers = workers;
+        definition.templates = templates;
         let terms = terms(rng, patient, count);
-        let request = json!({"topic": format!("topic {number}"), "input": {"n": rng.below(1_000)}});
-        let content_hash = format!("t{number}");
-        let (definition, plan) = (Arc::new(definition), Arc::new(plan));
-        Self { definition, plan, terms, request, patient, content_hash }
+        let request = json!({
+            "topic": format!("topic {number}"),
+            "input": {
+                "n": rng.below(1_000),
+                "items": (0..rng.between(0, 12)).collect::<Vec<_>>(),
+                "until": EPOCH_MS + rng.between(0, 90_000),
+            },
+        });
+        let parks = |of: &TemplateDefinition| of.failure_tolerance == FailureTolerance::Park;
+        let parks = parks(&definition) || definition.templates.values().any(parks);
+        let kinds = definition.steps.iter().map(|step| step.kind);
+        let plain = |kind| matches!(kind, StepKind::Worker | StepKind::Transform);
+        let plain = kinds.into_iter().all(plain) && !drawing.waits_for_others;
+        let children = CHILDREN.iter().filter_map(|name| {
+            let child = definition.child(name)?;
+            let hash = format!("t{number}/{name}");
+            Some(((*name).to_owned(), Arc::new(Recipe::of(child, hash, sabotage))))
+        });
+        let children = children.collect();
+        let own = Arc::new(Recipe::of(definition, format!("t{number}"), sabotage));
+        let comparable = patient && !drawing.races && !parks;
+        Self { own, children, terms, request, comparable, plain }
     }
 
     /// What an execution of it starts from.
@@ -72,8 +105,8 @@ impl Template {
             account: "default".to_owned(),
             at,
             revision: 1,
-            content_hash: self.content_hash.clone(),
-            definition: Arc::clone(&self.definition),
+            content_hash: self.own.content_hash.clone(),
+            definition: Arc::clone(&self.own.definition),
             request: self.request.clone(),
             terms: self.terms.clone(),
             traceparent: None,
@@ -81,10 +114,66 @@ impl Template {
             restarted_from: None,
         }
     }
+
+    /// Every definition with its plan.
+    pub fn recipes(&self) -> impl Iterator<Item = &Arc<Recipe>> {
+        std::iter::once(&self.own).chain(self.children.values())
+    }
 }
 
-/// `/ok` answers, `/refuses` always says 422, `/garbles` answers with no output: see `worker`.
-fn workers(estimate: Option<MicroUsd>) -> BTreeMap<String, WorkerDefinition> {
+impl Recipe {
+    fn of(definition: TemplateDefinition, content_hash: String, without: Option<Sabotage>) -> Self {
+        let mut followed = definition.clone();
+        match without {
+            Some(Sabotage::Compensation) => strip(&mut followed, "compensate"),
+            Some(Sabotage::Reservation) => unprice(&mut followed),
+            _ => {}
+        }
+        let plan = Plan::compile(&followed).expect("templates are drawn valid");
+        Self { definition: Arc::new(definition), plan: Arc::new(plan), content_hash }
+    }
+}
+
+fn strip(definition: &mut TemplateDefinition, field: &str) {
+    let own = definition.steps.iter_mut();
+    let below = definition.templates.values_mut().flat_map(|child| &mut child.steps);
+    for config in own.chain(below).filter_map(|step| step.config.as_mut()) {
+        config.as_object_mut().map(|fields| fields.remove(field));
+    }
+}
+
+fn unprice(definition: &mut TemplateDefinition) {
+    let below = definition.templates.values_mut().flat_map(|child| child.workers.values_mut());
+    for worker in definition.workers.values_mut().chain(below) {
+        worker.estimated_cost = None;
+    }
+}
+
+fn definition(
+    rng: &mut Rng,
+    name: String,
+    patient: bool,
+    steps: Vec<engine::plan::definition::StepDefinition>,
+) -> TemplateDefinition {
+    TemplateDefinition {
+        name,
+        failure_tolerance: match rng.below(if patient { 9 } else { 10 }) {
+            0..=3 => FailureTolerance::Partial,
+            9 => FailureTolerance::Park,
+            _ => FailureTolerance::Strict,
+        },
+        allow_parallel: !rng.chance(150),
+        steps,
+        ..TemplateDefinition::default()
+    }
+}
+
+/// What the endpoints answer, `worker` says. `gated` and `paced` are called with permission only.
+fn workers(rng: &mut Rng, sabotage: Option<Sabotage>) -> BTreeMap<String, WorkerDefinition> {
+    let estimate = match sabotage {
+        Some(Sabotage::Reservation) => None,
+        _ => Some(MicroUsd::from_micros(ESTIMATE)),
+    };
     let worker = |cost, binding: Option<&str>| WorkerDefinition {
         service_binding: binding.map(str::to_owned),
         base_url: binding.is_none().then(|| "https://worker.test".to_owned()),
@@ -93,71 +182,26 @@ fn workers(estimate: Option<MicroUsd>) -> BTreeMap<String, WorkerDefinition> {
         active: true,
         ..WorkerDefinition::default()
     };
+    let small = |most: u64, rng: &mut Rng| u32::try_from(rng.below(most) + 1).ok();
+    let gated = WorkerDefinition { max_concurrency: small(3, rng), ..worker(estimate, None) };
+    let paced = WorkerDefinition {
+        max_per_minute: small(40, rng).map(|rate| rate + 5),
+        max_concurrency: small(4, rng).filter(|_| rng.chance(500)),
+        breaker: Some(json!({"failures": 2, "open_ms": 5_000})),
+        ..worker(estimate, Some("PACED"))
+    };
     let all = [
         ("paid", worker(estimate, None)),
         ("bound", worker(estimate, Some("BOUND"))),
         ("free", worker(None, None)),
+        ("gated", gated),
+        ("paced", paced),
     ];
     BTreeMap::from(all.map(|(name, worker)| (name.to_owned(), worker)))
 }
 
-fn step(rng: &mut Rng, at: usize, patient: bool) -> StepDefinition {
-    let needs: Vec<usize> = (0..at).filter(|_| rng.chance(330)).collect();
-    let transform = rng.chance(160);
-    let worker = ["paid", "bound", "bound", "free"][usize::try_from(rng.below(4)).unwrap_or(0)];
-    let endpoint = match rng.below(30) {
-        0..=2 => "/refuses",
-        3 => "/garbles",
-        _ => "/ok",
-    };
-    let of: BTreeMap<String, String> =
-        needs.iter().map(|n| (format!("s{n}"), format!("=steps.s{n}.output"))).collect();
-    StepDefinition {
-        name: format!("s{at}"),
-        order: rng.between(-2, 6),
-        kind: if transform { StepKind::Transform } else { StepKind::Worker },
-        worker: (!transform).then(|| worker.to_owned()),
-        endpoint: (!transform).then(|| endpoint.to_owned()),
-        fallback_worker: (!transform && rng.chance(150)).then(|| "paid".to_owned()),
-        depends_on: needs.iter().map(|n| json!(format!("s{n}"))).collect(),
-        condition: needs.first().filter(|_| rng.chance(200)).map(|n| condition(rng, *n)),
-        input_mapping: Some(json!({"topic": "$.topic", "step": at, "of": of})),
-        optional: rng.chance(200),
-        timeout_ms: rng.chance(300).then(|| 2_000 + rng.below(6_000)),
-        retry: Some(if patient { patience(rng) } else { impatience(rng) }),
-        ..StepDefinition::default()
-    }
-}
-
-fn condition(rng: &mut Rng, need: usize) -> Value {
-    match rng.below(3) {
-        0 => json!(format!("steps.s{need}.succeeded")),
-        1 => json!("data.n >= 500"),
-        _ => json!(format!("!steps.s{need}.succeeded || data.s{need} > 300")),
-    }
-}
-
-/// More retries than a seed has faults.
-fn patience(rng: &mut Rng) -> RetryDefinition {
-    RetryDefinition {
-        max_retries: Some(100),
-        initial_ms: Some(if rng.chance(700) { rng.between(0, 3_000) } else { 45_000 }),
-        cap_ms: Some(rng.between(500, 60_000)),
-        ..RetryDefinition::default()
-    }
-}
-
-fn impatience(rng: &mut Rng) -> RetryDefinition {
-    RetryDefinition {
-        max_retries: Some(rng.between(0, 3)),
-        initial_ms: Some(rng.between(0, 5_000)),
-        total_deadline_ms: rng.chance(300).then(|| rng.between(3_000, 40_000)),
-        ..RetryDefinition::default()
-    }
-}
-
 fn terms(rng: &mut Rng, patient: bool, steps: i64) -> Terms {
-    let most = ESTIMATE * u64::try_from(steps).unwrap_or(1);
+    let most = ESTIMATE * u64::try_from(steps).unwrap_or(1) * 2;
     Terms {
         strategy: "balanced".to_owned(),
         parallelism: u32::try_from(rng.between(1, 5)).unwrap_or(1),
@@ -168,7 +212,13 @@ fn terms(rng: &mut Rng, patient: bool, steps: i64) -> Terms {
             false => Millis::new(rng.between(10_000, 200_000).unsigned_abs()),
         },
         attempt_timeout: Millis::new(rng.between(4_000, 20_000).unsigned_abs()),
-        budget: (!patient && rng.chance(500)).then(|| MicroUsd::from_micros(rng.below(most * 2))),
+        choice: match rng.below(3) {
+            0 => Choice::Cheapest,
+            1 => Choice::Fastest,
+            _ => Choice::Declared,
+        },
+        priority: rng.between(0, 2),
+        budget: (!patient && rng.chance(500)).then(|| MicroUsd::from_micros(rng.below(most))),
         ..Terms::default()
     }
 }

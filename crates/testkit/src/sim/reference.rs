@@ -3,10 +3,14 @@
 
 use std::sync::Arc;
 
-use engine::execution::{Context, Effect, Event, Input, NO_GATES, State, Status, effects, start};
+use engine::execution::{
+    Asked, Context, Effect, Gates, Input, Message, NO_GATES, Payload, Started, State, Status,
+    effects, start,
+};
 use engine::ids::{ExecutionId, ShardId};
+use engine::plan::Plan;
 use engine::time::{Millis, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::plans::Template;
 use super::worker;
@@ -30,27 +34,69 @@ impl Outcome {
     }
 }
 
+/// The most rounds of time in which nothing fails.
+const ROUNDS_MAX: usize = 1_000;
+
 pub fn outcome(template: &Template) -> Outcome {
-    let now = Timestamp::from_millis(0);
-    let latest_end = now.plus(Millis::from_secs(10_000_000));
-    let context = Context { now, entropy: 0, slots: u32::MAX, latest_end, gates: &NO_GATES };
+    let now = Timestamp::from_millis(super::world::EPOCH_MS);
     let started = template.started(ExecutionId::new(now, ShardId(0), 0), now);
-    let (mut state, events) = start(started, Arc::clone(&template.plan), &context);
-    let mut calls = requests(&state, &events);
-    while let Some(request) = calls.pop() {
-        let (outcome, _) = worker::answer(&request);
-        let input = Input::Answered { fence: request.fence, outcome };
-        let Ok(events) = state.advance(&context, input) else { break };
-        calls.extend(requests(&state, &events));
-    }
-    Outcome::of(&state)
+    Outcome::of(&live(template, started, Arc::clone(&template.own.plan)))
 }
 
-fn requests(state: &State, events: &[Event]) -> Vec<engine::execution::Request> {
-    let effects = events.iter().flat_map(|event| effects(state, event));
-    let calls = effects.filter_map(|effect| match effect {
-        Effect::Call(request) => Some(*request),
-        Effect::Child(_) | Effect::CancelChild(_) => None,
-    });
-    calls.collect()
+/// Lives through one execution, and through those that its steps begin.
+fn live(template: &Template, started: Started, plan: Arc<Plan>) -> State {
+    let mut now = started.at;
+    let mut gates = NO_GATES.clone();
+    fn at<'a>(now: Timestamp, gates: &'a Gates) -> Context<'a> {
+        let latest_end = now.plus(Millis::from_secs(10_000_000));
+        Context { now, entropy: 0, slots: u32::MAX, latest_end, gates }
+    }
+    let (mut state, mut events) = start(started, plan, &at(now, &gates));
+    for _ in 0..ROUNDS_MAX {
+        let effects: Vec<Effect> = events.iter().flat_map(|e| effects(&state, e)).collect();
+        events.clear();
+        for effect in effects {
+            let Some(input) = performed(template, effect) else { continue };
+            events.extend(state.advance(&at(now, &gates), input).unwrap_or_default());
+        }
+        if state.status.is_final() {
+            break;
+        }
+        let wanted = state.asking(&at(now, &gates), usize::MAX);
+        gates.passes.extend(wanted);
+        let signal = state.steps.iter().filter_map(|step| step.wait.as_ref()?.signal.clone());
+        let input = signal.last().map_or(Input::Tick, |name| {
+            let payload = Payload::inline(json!({"approved": true}));
+            Input::Message(Message::Signal { asked: Asked::default(), name, payload })
+        });
+        events.extend(state.advance(&at(now, &gates), input).unwrap_or_default());
+        if events.is_empty() {
+            now = state.next_timer(now).unwrap_or(now);
+        }
+    }
+    state
+}
+
+/// What comes of an effect where nothing fails.
+fn performed(template: &Template, effect: Effect) -> Option<Input> {
+    match effect {
+        Effect::Call(request) => {
+            let (outcome, _) = worker::answer(&request);
+            Some(Input::Answered { fence: request.fence, outcome })
+        }
+        Effect::Child(child) => {
+            let fence = child.fence;
+            let outcome = match child.started {
+                Err(fault) => {
+                    engine::execution::Outcome { result: Err(fault), cost: None, memoised: None }
+                }
+                Ok(started) => {
+                    let plan = Arc::clone(&template.children[&started.definition.name].plan);
+                    live(template, started, plan).outcome_of_step(child.accepts_partial)
+                }
+            };
+            Some(Input::Answered { fence, outcome })
+        }
+        Effect::CancelChild(_) => None,
+    }
 }

@@ -1,12 +1,13 @@
 //! A driver's loop: perform what it wants, check that it leaves nothing undone, wait.
 
 use engine::driver::{Action, Ending};
+use engine::ids::Fence;
 use engine::shard::Request;
 use engine::time::Timestamp;
 
 use super::Sabotage;
 use super::check::NodeId;
-use super::node::{Asked, CALLS_MAX, KEEP_PLACE_EVERY_MS, Stage};
+use super::node::{Asked, CALLS_MAX, Stage};
 use super::world::{EPOCH_MS, Lived, World};
 
 impl World {
@@ -48,28 +49,25 @@ impl World {
         let Some(one) = self.nodes.get(&node) else { return Ok(()) };
         let Stage::Driving(driver) = &one.stage else { return Ok(()) };
         let (limits, state) = (&one.limits, driver.state());
-        let in_air = u32::try_from(one.in_air.len()).unwrap_or(u32::MAX);
+        // Whoever was heard of before its 202 came is waited for no more.
+        let connected =
+            |fence: &&Fence| state.attempt(**fence).is_some_and(|(_, attempt)| !attempt.accepted);
+        let in_air = one.in_air.iter().filter(connected).count();
+        let in_air = u32::try_from(in_air).unwrap_or(u32::MAX);
         if one.bound_calls > limits.calls_max || in_air > limits.in_flight_max {
             let bound = one.bound_calls;
             return Err(format!("{node}: {bound} calls, {in_air} at once, with {limits:?}"));
         }
         let releases = one.waiting.values().any(|asked| matches!(asked, Asked::Release));
         let calls_left = limits.calls_max == CALLS_MAX;
-        let slots_left = state.in_flight().count() < limits.in_flight_max as usize;
+        let slots_left = state.connected() < limits.in_flight_max as usize;
         let time_left = now.plus(state.started.terms.attempt_timeout) <= limits.lifetime_end;
-        let could = calls_left && slots_left && time_left && !releases;
+        let plain = self.checker.template_of(&one.exec).is_some_and(|template| template.plain);
+        let could = calls_left && slots_left && time_left && !releases && plain && !one.barred;
         if could && state.has_startable(now) {
             return Err(format!("{node} lets a step wait: {:?}", state.why(now)));
         }
         Ok(())
-    }
-
-    fn keep_place(&mut self, node: NodeId) {
-        let now = self.clock(0);
-        if let Some(node) = self.nodes.get_mut(&node) {
-            node.keep_at_ms = self.now_ms + KEEP_PLACE_EVERY_MS;
-            self.governor.keep(now, &node.exec);
-        }
     }
 
     fn perform(&mut self, node: NodeId, action: Action) -> Lived {
@@ -98,14 +96,18 @@ impl World {
                 }
                 if let Some(node) = self.nodes.get_mut(&node) {
                     node.in_air.remove(&fence);
+                    node.gated.remove(&fence);
                     if !late {
                         node.flights.remove(&fence);
                     }
                 }
             }
             Action::Call(request) => self.call(node, &request)?,
-            Action::Report(_) | Action::Return { .. } => {}
-            other => return Err(format!("no template asks for {other:?}")),
+            Action::Child(child) => self.begin_child(node, child)?,
+            Action::CancelChild(child) => self.cancel_child(node, child),
+            Action::Pass { .. } | Action::Return { .. } | Action::Report(_) => {
+                self.ask_governor(node, action);
+            }
         }
         Ok(())
     }

@@ -18,6 +18,8 @@ pub struct Durable {
     pub id: ExecutionId,
     pub seq: Seq,
     pub record: String,
+    /// How far its driver had met the inbox, where the record says that it has met more.
+    pub seen: Option<InboxSeq>,
 }
 
 /// The disk: shared by all lives of the shard, and read by the checkers.
@@ -35,14 +37,24 @@ impl Disk {
         if std::mem::take(&mut self.fails) { Err(WriteFailed) } else { Ok(&mut self.memory) }
     }
 
-    fn note(&mut self, id: &ExecutionId, seq: Seq, record: &str) {
-        self.fresh.push(Durable { id: id.clone(), seq, record: record.to_owned() });
+    fn note(&mut self, id: &ExecutionId, seq: Seq, record: &str, writes: &[Write<'_>]) {
+        let seen = writes.iter().find_map(|write| match write {
+            Write::Seen { seen, .. } => Some(*seen),
+            _ => None,
+        });
+        self.fresh.push(Durable { id: id.clone(), seq, record: record.to_owned(), seen });
     }
 
     /// Whether every projection of an end was noted.
     pub fn is_projected(&self) -> bool {
         let (Ok(ended), Ok(projected)) = (self.memory.last_ended(), self.memory.projected());
         ended == projected
+    }
+
+    /// Whether no execution is open.
+    pub fn is_all_ended(&self) -> bool {
+        let Ok(open) = self.memory.open();
+        open.is_empty()
     }
 
     /// The row of an execution.
@@ -71,8 +83,8 @@ impl Store for SimStore {
         sure(disk.write()?.commit(writes))?;
         for write in writes {
             match write {
-                Write::Begin { row, record } => disk.note(&row.id, row.seq, record),
-                Write::Record { id, seq, record } => disk.note(id, *seq, record),
+                Write::Begin { row, record } => disk.note(&row.id, row.seq, record, writes),
+                Write::Record { id, seq, record } => disk.note(id, *seq, record, writes),
                 Write::Key { .. }
                 | Write::Seen { .. }
                 | Write::End { .. }

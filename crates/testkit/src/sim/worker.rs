@@ -14,13 +14,25 @@ use super::rng::Rng;
 /// A worker fails at most so often at one step: within the retries of a patient template.
 const FAILURES_MAX: u32 = 12;
 
+/// Whoever is asked here answers 202 and reports later.
+pub const LATER: &str = "/later";
+
 /// The longest that a worker takes once faults are over: within any time-out.
 const QUIET_LATENCY_MS: i64 = 300;
 
+/// What a worker says to a call.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// The outcome.
+    Answer(Outcome),
+    /// It works on, and reports.
+    Accepted,
+    Nothing,
+}
+
 /// What a worker makes of a call.
 pub struct Treatment {
-    /// What it answers, if it does.
-    pub outcome: Option<Outcome>,
+    pub said: Said,
     /// How long it takes.
     pub latency_ms: i64,
     /// What it really charges.
@@ -59,7 +71,10 @@ impl Workers {
         if may_fail && rng.chance(odds.worker_silent) {
             *failures += 1;
             let charged = if rng.chance(500) { self.perform(request).1 } else { 0 };
-            return Treatment { outcome: None, latency_ms, charged, failed: true };
+            return Treatment { said: Said::Nothing, latency_ms, charged, failed: true };
+        }
+        if request.endpoint == LATER {
+            return Treatment { said: Said::Accepted, latency_ms, charged: 0, failed: false };
         }
         let slow = may_fail && rng.chance(odds.worker_slow);
         if slow {
@@ -70,7 +85,27 @@ impl Workers {
         if rng.chance(odds.worker_unspoken_cost) && outcome.result.is_ok() {
             outcome.cost = None;
         }
-        Treatment { outcome: Some(outcome), latency_ms, charged, failed: slow }
+        Treatment { said: Said::Answer(outcome), latency_ms, charged, failed: slow }
+    }
+
+    /// Whether a worker that took an attempt forgets it.
+    pub fn forgets(&mut self, request: &Request, odds: &Odds, rng: &mut Rng) -> bool {
+        let failures = self.failures.entry(request.idempotency_key()).or_default();
+        let forgets = *failures < FAILURES_MAX && rng.chance(odds.callback_missed);
+        *failures += u32::from(forgets);
+        forgets
+    }
+
+    /// What a worker that took an attempt reports of it, and what it charges.
+    pub fn report(&mut self, request: &Request, odds: &Odds, rng: &mut Rng) -> (Outcome, u64) {
+        let failures = self.failures.entry(request.idempotency_key()).or_default();
+        if *failures < FAILURES_MAX && rng.chance(odds.worker_fails) {
+            *failures += 1;
+            let message = format!("step `{}`: reported", request.step);
+            let fault = Fault::new(FaultKind::Http(500), "worker.refused", message);
+            return (Outcome { result: Err(fault), cost: None, memoised: None }, 0);
+        }
+        self.perform(request)
     }
 
     /// Does the work, unless it was done before.
@@ -105,16 +140,18 @@ impl Workers {
                 fault(FaultKind::Network, "worker.unreachable")
             }
         };
-        let outcome = Some(Outcome { result: Err(fault), cost: None, memoised: None });
-        Treatment { outcome, latency_ms, charged, failed: true }
+        let said = Said::Answer(Outcome { result: Err(fault), cost: None, memoised: None });
+        Treatment { said, latency_ms, charged, failed: true }
     }
 }
 
 /// What a worker answers when nothing fails, and what it charges: a function of what it is sent.
 pub fn answer(request: &Request) -> (Outcome, u64) {
     let fault = |kind, code| Fault::new(kind, code, format!("step `{}`: as ever", request.step));
+    let picked = request.endpoint == "/picks"
+        && request.body.as_ref().is_ok_and(|body| digest(body).is_multiple_of(4));
     match request.endpoint.as_str() {
-        "/refuses" => {
+        "/refuses" | "/picks" if picked || request.endpoint == "/refuses" => {
             let refused = Err(fault(FaultKind::Http(422), "worker.refused"));
             (Outcome { result: refused, cost: Some(MicroUsd::ZERO), memoised: None }, 0)
         }

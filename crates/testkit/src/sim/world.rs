@@ -5,31 +5,34 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use engine::execution::Outcome;
+use engine::driver::Answer;
 use engine::ids::{ExecutionId, Fence};
 use engine::money::MicroUsd;
 use engine::shard::{Projected, Shard, Timing};
 use engine::time::{Millis, Timestamp};
 
+use super::callbacks::Callback;
 use super::check::{Checker, NodeId};
 use super::client::Job;
+use super::gates::Petition;
 use super::governor::Governor;
 use super::journal::Outbox;
+use super::letters::Letter;
 use super::network::{Answered, Parcel};
 use super::node::Node;
 use super::odds::Odds;
 use super::plans::Template;
 use super::rng::Rng;
 use super::store::{Disk, SimStore};
-use super::worker::Workers;
+use super::worker::{Said, Workers};
 use super::{Failure, Report, Sabotage};
 
 /// Simulated time begins here: any moment far from zero.
 pub const EPOCH_MS: i64 = 1_700_000_000_000;
 /// After the last fault everything must end within this time.
-const PATIENCE_MS: i64 = 20 * 60_000;
+const PATIENCE_MS: i64 = 60 * 60_000;
 /// A world in which more happens goes in circles.
-const STEPS_MAX: u64 = 60_000;
+const STEPS_MAX: u64 = 200_000;
 /// The longest that a change of drivers takes in a world without faults.
 const CHANGE_MS_MAX: i64 = 400;
 /// The last lines of a story that are kept.
@@ -43,13 +46,41 @@ pub enum Happening {
     /// A request reaches the shard.
     Arrives(Box<Parcel>),
     /// The answer to a request, or the news that there is none, reaches an invocation.
-    Replied { node: NodeId, token: u64, answer: Answered },
+    Replied {
+        node: NodeId,
+        token: u64,
+        answer: Answered,
+    },
     /// The moment that a driver asked for.
-    Wake { node: NodeId, version: u64 },
+    Wake {
+        node: NodeId,
+        version: u64,
+    },
     /// A worker's answer reaches an invocation.
-    Called { node: NodeId, fence: Fence, id: ExecutionId, outcome: Outcome },
+    Called {
+        node: NodeId,
+        fence: Fence,
+        id: ExecutionId,
+        said: Said,
+    },
+    /// A worker that took an attempt has something to say of it.
+    Callback(Callback),
+    /// Something is posted, and arrives.
+    Letter(Box<Letter>),
+    LetterArrives(Box<Letter>),
+    /// A driver's request reaches the Governor, and the answer reaches the driver.
+    Petition(Box<Petition>),
+    Told {
+        node: NodeId,
+        answer: Answer,
+    },
+    /// An operator says something; one looks after what stands.
+    Say,
+    Tend,
     /// The shard's alarm.
-    Alarm { version: u64 },
+    Alarm {
+        version: u64,
+    },
     /// An alarm that nobody set.
     EarlyAlarm,
     /// The shard loses its memory.
@@ -59,7 +90,11 @@ pub enum Happening {
     /// A message of the queue is delivered.
     Hint(ExecutionId),
     /// A projection is over.
-    Projection { life: u64, done: Vec<Projected>, reached: bool },
+    Projection {
+        life: u64,
+        done: Vec<Projected>,
+        reached: bool,
+    },
     /// Somebody sends something to an execution.
     Post,
     /// A clock jumps ahead.
@@ -112,6 +147,8 @@ impl World {
         let count = usize::try_from(rng.between(1, 2)).unwrap_or(1);
         let templates: Vec<Arc<Template>> =
             (0..count).map(|n| Arc::new(Template::draw(&mut rng, n, sabotage))).collect();
+        let recipes = templates.iter().flat_map(|template| template.recipes());
+        let plans = recipes.map(|of| (of.content_hash.clone(), Arc::clone(&of.plan))).collect();
         let lease_ms = [6_000, 15_000, 30_000][usize::try_from(rng.below(3)).unwrap_or(0)];
         let timing = Timing { lease: Millis::new(lease_ms), ..Timing::default() };
         let disk = Rc::new(RefCell::new(Disk::default()));
@@ -138,7 +175,7 @@ impl World {
             places_max: u32::try_from(rng.between(1, 6)).unwrap_or(1),
             daily_max: rng.chance(500).then(|| MicroUsd::from_micros(rng.below(2_000_000))),
             workers: Workers::default(),
-            checker: Checker::default(),
+            checker: Checker::new(plans),
             report: Report::default(),
             story: told.then(Vec::new),
             rng,
@@ -155,7 +192,8 @@ impl World {
             self.add_job();
         }
         let odds = self.odds.clone();
-        let faults: [(u64, fn() -> Happening); 5] = [
+        let faults: [(u64, fn() -> Happening); 6] = [
+            (odds.verbs, || Happening::Say),
             (odds.shard_restarts, || Happening::Restart),
             (odds.governor_restarts, || Happening::GovernorRestart),
             (odds.alarms_early, || Happening::EarlyAlarm),
@@ -168,6 +206,8 @@ impl World {
                 self.at(at, happening());
             }
         }
+        let quiet_ms = self.quiet_ms;
+        self.at(quiet_ms, Happening::Tend);
     }
 
     /// Lives until everything is over, or something is wrong.
@@ -182,6 +222,7 @@ impl World {
         match lived {
             Ok(compared) => {
                 self.report.compared = compared;
+                self.checker.tally(&mut self.report);
                 self.report.executions = self.checker.count();
                 self.report.records = self.checker.records;
                 self.report.digest = self.checker.digest;
@@ -220,9 +261,19 @@ impl World {
             Happening::Arrives(parcel) => self.arrives(*parcel),
             Happening::Replied { node, token, answer } => self.replied(node, token, answer),
             Happening::Wake { node, version } => self.wake(node, version),
-            Happening::Called { node, fence, id, outcome } => {
-                self.call_answered(node, fence, &id, outcome)
+            Happening::Called { node, fence, id, said } => {
+                self.call_answered(node, fence, &id, said)
             }
+            Happening::Callback(callback) => self.call_back(callback),
+            Happening::Letter(letter) => {
+                self.send_letter(*letter);
+                Ok(())
+            }
+            Happening::LetterArrives(letter) => self.letter_arrives(*letter),
+            Happening::Petition(petition) => self.petitioned(*petition),
+            Happening::Told { node, answer } => self.told(node, answer),
+            Happening::Say => self.say(),
+            Happening::Tend => self.tend(),
             Happening::Alarm { version } => self.alarm(version),
             Happening::EarlyAlarm => self.work(),
             Happening::Restart => {
@@ -251,6 +302,7 @@ impl World {
             && self.now_ms >= self.jobs_until_ms()
             && self.checker.behind() == 0
             && self.disk.borrow().is_projected()
+            && self.disk.borrow().is_all_ended()
     }
 
     fn jobs_until_ms(&self) -> i64 {

@@ -3,10 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use engine::execution::{Event, FaultKind, Outcome, State, StepStatus};
-use engine::ids::Fence;
+use engine::execution::{Event, FaultKind, Outcome, SkipReason, Started, State, Status};
+use engine::ids::{ExecutionId, Fence};
+use engine::plan::definition::StepKind;
 
-use super::{Checked, Template, same};
+use super::clock::Clock;
+use super::facts::{Facts, Part};
+use super::inbox::{Inbox, Standing};
+use super::money::Money;
+use super::units::{Fate, Units};
+use super::{Checked, same};
 
 /// An attempt that is durable.
 #[derive(Debug)]
@@ -14,37 +20,47 @@ pub struct Attempt {
     pub step: String,
     /// When it became durable.
     pub at_ms: i64,
-    reserved: u64,
+    pub generation: u32,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Book {
-    template: Arc<Template>,
+    pub units: Units,
+    pub money: Money,
+    pub inbox: Inbox,
+    pub clock: Clock,
     pub ended: bool,
     begun: bool,
+    paused: bool,
+    /// Whether somebody asked for its end at once.
+    killed: bool,
+    unwinding: bool,
     attempts: BTreeMap<Fence, Attempt>,
-    in_flight: BTreeSet<Fence>,
-    settled: BTreeSet<String>,
-    succeeded: BTreeSet<String>,
     called: BTreeSet<String>,
-    unanswered: BTreeMap<Fence, u64>,
-    spent: u64,
+    /// Executions that steps began, with the effects that they are.
+    pub children: BTreeMap<ExecutionId, (String, u32)>,
+    pub compensations: u64,
+    pub ends: u64,
 }
 
 impl Book {
-    pub fn new(template: Arc<Template>) -> Self {
+    pub fn new(facts: Arc<Facts>) -> Self {
         Self {
-            template,
+            units: Units::new(facts),
+            money: Money::default(),
+            inbox: Inbox::default(),
+            clock: Clock::default(),
             ended: false,
             begun: false,
+            paused: false,
+            killed: false,
+            unwinding: false,
             attempts: BTreeMap::new(),
-            in_flight: BTreeSet::new(),
-            settled: BTreeSet::new(),
-            succeeded: BTreeSet::new(),
             called: BTreeSet::new(),
-            unanswered: BTreeMap::new(),
-            spent: 0,
+            children: BTreeMap::new(),
+            compensations: 0,
+            ends: 0,
         }
     }
 
@@ -52,17 +68,14 @@ impl Book {
         self.attempts.get(&fence)
     }
 
-    pub fn is_in_flight(&self, fence: Fence) -> bool {
-        self.in_flight.contains(&fence)
+    pub fn standing(&self) -> Standing {
+        let Self { ended, paused, unwinding, .. } = *self;
+        Standing { ended, paused, unwinding }
     }
 
-    pub fn succeeded(&self) -> impl Iterator<Item = &String> {
-        self.succeeded.iter()
-    }
-
-    /// Whether the step's output came from a worker.
-    pub fn was_called(&self, step: &str) -> bool {
-        self.called.contains(step)
+    /// Whether the path's output came from a worker.
+    pub fn was_called(&self, path: &str) -> bool {
+        self.called.contains(path)
     }
 
     /// Enters an event that has become durable.
@@ -72,141 +85,350 @@ impl Book {
         event: &Event,
         answers: &BTreeMap<Fence, Outcome>,
     ) -> Checked {
-        if self.ended {
+        if self.ended && !matches!(event, Event::Asked { .. } | Event::Reset { .. }) {
             return Err(format!("{event:?} follows on the end"));
         }
         if self.begun == matches!(event, Event::Started(_)) {
             return Err(format!("{event:?} is out of place"));
         }
-        self.begun = true;
         match event {
-            Event::Started(_) | Event::TakenOver { .. } => {}
-            Event::AttemptStarted { step, fence, reserved, .. } => {
-                self.may_begin(step)?;
+            Event::Started(started) => self.started(started),
+            Event::AttemptStarted { .. }
+            | Event::AttemptAccepted { .. }
+            | Event::Heartbeat { .. }
+            | Event::AttemptFailed { .. }
+            | Event::LateAnswer { .. } => self.enter_attempt(now_ms, event)?,
+            Event::StepSucceeded { .. }
+            | Event::StepReused { .. }
+            | Event::StepFailed { .. }
+            | Event::StepSkipped { .. }
+            | Event::StepCancelled { .. }
+            | Event::StepHeld { .. }
+            | Event::MapStarted { .. }
+            | Event::WaitStarted { .. } => self.enter_step(event, answers)?,
+            Event::SignalReceived { name, payload, .. } => {
+                let tag = payload.value().and_then(|value| value.get("tag")?.as_str());
+                self.inbox.received(name, tag.unwrap_or_default())?;
+            }
+            _ => self.enter_whole(event)?,
+        }
+        self.money.within(self.kept())
+    }
+
+    fn started(&mut self, started: &Started) {
+        self.begun = true;
+        self.clock.start(started.at, started.terms.deadline);
+        self.money.raise(started.terms.budget.map(engine::money::MicroUsd::as_micros));
+    }
+
+    fn enter_attempt(&mut self, now_ms: i64, event: &Event) -> Checked {
+        match event {
+            Event::AttemptStarted {
+                step, generation, fence, deadline_at, reserved, child, ..
+            } => {
+                self.units.may_begin(step)?;
+                self.may_attempt(step)?;
+                self.clock.may_begin(step, Some(*deadline_at).filter(|_| child.is_none()))?;
+                self.units.begin(step, *generation)?;
                 if self.attempts.last_key_value().is_some_and(|(last, _)| last >= fence) {
                     return Err(format!("fence {fence} is given out again"));
                 }
-                let reserved = reserved.as_micros();
-                let attempt = Attempt { step: step.clone(), at_ms: now_ms, reserved };
+                let attempt =
+                    Attempt { step: step.clone(), at_ms: now_ms, generation: *generation };
                 self.attempts.insert(*fence, attempt);
-                self.in_flight.insert(*fence);
-            }
-            Event::AttemptFailed { step, fence, fault, cost, .. } => {
-                self.end_attempt(step, *fence, cost.as_micros())?;
-                let open = [FaultKind::Timeout, FaultKind::Lost, FaultKind::Limit];
-                if open.contains(&fault.kind) {
-                    self.unanswered.insert(*fence, cost.as_micros());
+                let undo_price = self.units.facts.undo_price_of(step);
+                self.money.begin(*fence, step, reserved.as_micros(), undo_price);
+                if let Some(child) = child {
+                    self.begin_child(child, step, *generation)?;
                 }
             }
+            Event::AttemptAccepted { step, fence, .. } | Event::Heartbeat { step, fence, .. } => {
+                if !self.money.is_in_flight(*fence) {
+                    return Err(format!("`{step}`: {fence} is heard of, and not in flight"));
+                }
+            }
+            Event::AttemptFailed { step, fence, fault, cost, .. } => {
+                let open = [FaultKind::Timeout, FaultKind::Lost, FaultKind::Limit];
+                let open = open.contains(&fault.kind);
+                self.money.end(step, *fence, cost.as_micros(), open)?;
+            }
+            Event::LateAnswer { step, fence, cost, .. } => {
+                let cost = cost.map(engine::money::MicroUsd::as_micros);
+                self.money.late(step, *fence, cost)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// One attempt at a path at a time; and nothing is undone but on the way back, in its turn.
+    fn may_attempt(&self, path: &str) -> Checked {
+        if let Some((fence, _)) = self.money.paths().find(|(_, known)| *known == path) {
+            return Err(format!("`{path}` is in flight already, under {fence}"));
+        }
+        let (step, part) = Facts::part(path);
+        if part != Part::Undo {
+            return match self.unwinding {
+                true => Err(format!("`{path}` begins on the way back")),
+                false => Ok(()),
+            };
+        }
+        if !self.unwinding || !self.units.is_to_be_undone(step) {
+            return Err(format!("`{path}` undoes what need not be undone"));
+        }
+        let open = self.to_undo().max_by_key(|step| self.units.place(step));
+        match open {
+            Some(last) if last != step => {
+                Err(format!("`{step}` is undone before `{last}`, which came later"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Steps that are to be undone, and whose undoing has not failed.
+    fn to_undo(&self) -> impl Iterator<Item = &str> {
+        let facts = self.units.facts.steps.iter();
+        let names = facts.filter(|(_, step)| step.undo_price.is_some()).map(|(name, _)| name);
+        names.map(String::as_str).filter(|step| {
+            let settled = self.units.is_settled(&format!("{step}/compensate"));
+            self.units.is_to_be_undone(step) && !settled
+        })
+    }
+
+    fn begin_child(&mut self, child: &ExecutionId, path: &str, generation: u32) -> Checked {
+        let effect = (path.to_owned(), generation);
+        if let Some((other, _)) = self.children.iter().find(|(_, known)| **known == effect) {
+            return Err(format!("`{path}`/{generation} is {other}, and begins {child}"));
+        }
+        self.children.insert(child.clone(), effect);
+        Ok(())
+    }
+
+    fn enter_step(&mut self, event: &Event, answers: &BTreeMap<Fence, Outcome>) -> Checked {
+        match event {
             Event::StepSucceeded { step, fence: Some(fence), output, cost, .. } => {
-                let reserved = self.attempts.get(fence).map_or(0, |attempt| attempt.reserved);
-                self.end_attempt(step, *fence, cost.as_micros())?;
+                let price = self.money.price(*fence);
+                self.money.end(step, *fence, cost.as_micros(), false)?;
                 let answer = answers.get(fence);
                 let brought = answer.and_then(|answer| answer.result.as_ref().ok());
                 if !brought.is_some_and(|brought| same(brought, output)) {
                     return Err(format!("`{step}` has an output that {fence} did not bring"));
                 }
                 let said = answer.and_then(|answer| answer.cost);
-                let due = said.map_or(reserved, engine::money::MicroUsd::as_micros);
+                let due = said.map_or(price, engine::money::MicroUsd::as_micros);
                 if cost.as_micros() != due {
                     return Err(format!("`{step}` is settled at {cost}, not {due}"));
                 }
-                self.called.insert(step.clone());
-                self.succeed(step)?;
+                if !self.children.values().any(|(path, _)| path == step) {
+                    self.called.insert(step.clone());
+                }
+                self.compensations += u64::from(Facts::part(step).1 == Part::Undo);
+                self.units.settle(step, Fate::Succeeded)
             }
-            Event::StepSucceeded { step, fence: None, .. } | Event::StepReused { step, .. } => {
-                self.may_begin(step)?;
-                self.succeed(step)?;
+            Event::StepSucceeded { step, fence: None, output, .. } => {
+                self.units.may_begin(step)?;
+                let signal = self.units.facts.steps[step].signal.clone();
+                let tag = output.value().and_then(|value| value.get("tag")?.as_str());
+                if let (Some(name), Some(tag)) = (signal, tag) {
+                    self.inbox.consumed(&name, tag)?;
+                }
+                self.units.settle(step, Fate::Succeeded)
             }
-            Event::StepFailed { step, .. } | Event::StepSkipped { step, .. } => {
-                self.may_begin(step)?;
-                self.settle(step)?;
-            }
-            Event::LateAnswer { step, fence, cost, .. } => {
-                let Some(counted) = self.unanswered.remove(fence) else {
-                    return Err(format!("`{step}`: nobody waited for the answer under {fence}"));
+            Event::StepReused { step, .. } => Err(format!("`{step}` is reused")),
+            Event::StepFailed { step, fault, .. } => self.failed(step, &fault.code, Fate::Failed),
+            Event::StepSkipped { step, reason, .. } => {
+                let code = match reason {
+                    SkipReason::Failed { fault } => fault.code.as_str(),
+                    _ => "",
                 };
-                let cost = cost.map_or(counted, engine::money::MicroUsd::as_micros);
-                self.spent = self.spent - counted + cost;
+                self.failed(step, code, Fate::Skipped)
             }
-            Event::Finished { .. } => self.end(),
-            Event::Paused { .. } => {}
-            other => return Err(format!("no template gives {other:?}")),
-        }
-        self.within_budget()
-    }
-
-    /// Only what its dependencies are settled for, what is not settled and has nothing in flight.
-    fn may_begin(&self, step: &str) -> Checked {
-        let plan = &self.template.plan;
-        let Some(index) = plan.find(step) else { return Err(format!("there is no `{step}`")) };
-        for dependency in &plan.step(index).dependencies {
-            let needed = &plan.step(*dependency).name;
-            if !self.settled.contains(needed) {
-                return Err(format!("`{step}` begins before `{needed}` is settled"));
+            Event::StepCancelled { step, .. } => self.call_off(step),
+            Event::MapStarted { step, elements, .. } => {
+                self.units.may_begin(step)?;
+                self.clock.may_begin(step, None)?;
+                self.units.begin_map(step, *elements);
+                Ok(())
             }
-        }
-        if self.settled.contains(step) {
-            return Err(format!("`{step}` is settled already"));
-        }
-        match self.in_flight.iter().find(|fence| self.attempts[fence].step == step) {
-            Some(fence) => Err(format!("`{step}` is in flight already, under {fence}")),
-            None => Ok(()),
-        }
-    }
-
-    fn end_attempt(&mut self, step: &str, fence: Fence, cost: u64) -> Checked {
-        let of_step = self.attempts.get(&fence).is_some_and(|attempt| attempt.step == step);
-        if !of_step || !self.in_flight.remove(&fence) {
-            return Err(format!("`{step}`: no attempt under {fence} is in flight"));
-        }
-        self.spent += cost;
-        Ok(())
-    }
-
-    fn succeed(&mut self, step: &str) -> Checked {
-        self.succeeded.insert(step.to_owned());
-        self.settle(step)
-    }
-
-    fn settle(&mut self, step: &str) -> Checked {
-        match self.settled.insert(step.to_owned()) {
-            true => Ok(()),
-            false => Err(format!("`{step}` is settled twice")),
-        }
-    }
-
-    fn end(&mut self) {
-        self.spent += self.reserved();
-        self.in_flight.clear();
-        self.ended = true;
-    }
-
-    fn reserved(&self) -> u64 {
-        self.in_flight.iter().map(|fence| self.attempts[fence].reserved).sum()
-    }
-
-    /// Workers charge at most their estimate, so nothing may lead beyond a budget.
-    fn within_budget(&self) -> Checked {
-        let bound = self.spent + self.reserved();
-        match self.template.terms.budget {
-            Some(budget) if bound > budget.as_micros() => {
-                Err(format!("{bound} are spent or kept back, of a budget of {budget}"))
+            Event::WaitStarted { step, .. } => {
+                self.units.may_begin(step)?;
+                self.clock.may_begin(step, None)?;
+                self.units.waiting.insert(step.clone());
+                Ok(())
             }
             _ => Ok(()),
         }
     }
 
+    fn failed(&mut self, path: &str, code: &str, fate: Fate) -> Checked {
+        self.units.may_begin(path)?;
+        let (step, part) = Facts::part(path);
+        if code == "wait.rejected"
+            && let Some(name) = self.units.facts.steps[step].signal.clone()
+        {
+            self.inbox.refused(&name);
+        }
+        let in_flight = self.money.paths().any(|(_, known)| known == path);
+        if in_flight {
+            return Err(format!("`{path}` fails while an attempt is in flight"));
+        }
+        if part == Part::Whole {
+            self.call_off_elements(path)?;
+        }
+        self.units.settle(path, fate)
+    }
+
+    fn call_off_elements(&mut self, step: &str) -> Checked {
+        let elements: Vec<String> = self.units.elements(step).collect();
+        self.money.give_up(|path| elements.iter().any(|element| element == path));
+        for element in elements {
+            if !self.units.is_settled(&element) {
+                self.units.settle(&element, Fate::Cancelled)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn call_off(&mut self, path: &str) -> Checked {
+        self.money.give_up(|known| known == path);
+        if Facts::part(path).1 == Part::Whole {
+            self.call_off_elements(path)?;
+        }
+        self.units.settle(path, Fate::Cancelled)
+    }
+
+    fn enter_whole(&mut self, event: &Event) -> Checked {
+        match event {
+            Event::Asked { asked, verb, .. } => {
+                self.killed |= *verb == engine::execution::Verb::Kill;
+                self.inbox.asked(asked.reason.as_ref())?;
+            }
+            Event::Paused { at, .. } => {
+                self.clock.stop(*at);
+                self.paused = true;
+            }
+            Event::Parked { at } => self.clock.stop(*at),
+            Event::Woken { at } => self.clock.go_on(*at),
+            Event::Resumed { at, budget } => {
+                self.money.raise(budget.map(engine::money::MicroUsd::as_micros));
+                if std::mem::take(&mut self.paused) {
+                    self.clock.go_on(*at);
+                }
+            }
+            Event::Unwinding { at, .. } => {
+                self.clock.restart(*at);
+                (self.unwinding, self.paused) = (true, false);
+                self.begin_unwinding()?;
+            }
+            Event::Reset { at, steps, .. } => {
+                self.clock.restart(*at);
+                (self.ended, self.paused, self.unwinding) = (false, false, false);
+                self.killed = false;
+                self.units.reset(steps);
+            }
+            Event::Finished { status, fault, .. } => {
+                let code = fault.as_ref().map_or("", |fault| fault.code.as_str());
+                self.finished(*status, code)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What is in flight is waited for where its success would have to be undone, and where it is
+    /// an execution; all else is called off.
+    fn begin_unwinding(&mut self) -> Checked {
+        let facts = Arc::clone(&self.units.facts);
+        for (step, facts) in &facts.steps {
+            if self.units.is_settled(step) {
+                continue;
+            }
+            let own = |path: &String| Facts::part(path).0 == step;
+            let in_flight = self.money.paths().any(|(_, path)| own(path));
+            let is_child = facts.kind == StepKind::Pipeline;
+            if !in_flight || !(is_child || facts.undo_price.is_some()) {
+                self.call_off(step)?;
+                continue;
+            }
+            let flying: Vec<String> = self.money.paths().map(|(_, path)| path.clone()).collect();
+            for element in self.units.elements(step).collect::<Vec<_>>() {
+                if !flying.contains(&element) && !self.units.is_settled(&element) {
+                    self.units.settle(&element, Fate::Cancelled)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finished(&mut self, status: Status, code: &str) -> Checked {
+        let undoes = matches!(status, Status::Failed | Status::Cancelled) && !self.killed;
+        let left = self.to_undo().next().map(str::to_owned);
+        if let Some(left) = left.filter(|_| undoes && code != "compensation.failed") {
+            return Err(format!("it ends {status:?} ({code}), and `{left}` is not undone"));
+        }
+        self.money.give_up(|_| true);
+        let open: Vec<String> = self.units.facts.steps.keys().cloned().collect();
+        for step in open {
+            self.call_off_elements(&step)?;
+            if !self.units.is_settled(&step) {
+                self.units.settle(&step, Fate::Cancelled)?;
+            }
+        }
+        self.ends += 1;
+        (self.ended, self.paused, self.unwinding) = (true, false, false);
+        self.inbox.overtaken();
+        Ok(())
+    }
+
+    fn kept(&self) -> u64 {
+        let facts = self.units.facts.steps.iter();
+        let prices = facts.filter_map(|(name, step)| Some((name, step.undo_price?)));
+        prices.filter(|(name, _)| self.units.keeps(name)).map(|(_, price)| price).sum()
+    }
+
+    /// No signal is kept that a wait could have.
+    pub fn has_delivered(&self) -> Checked {
+        for step in self.units.waiting.iter().filter(|_| !self.paused && !self.ended) {
+            let signal = self.units.facts.steps[step].signal.as_ref();
+            if let Some(name) = signal.filter(|name| self.inbox.keeps(name)) {
+                return Err(format!("`{step}` waits for `{name}`, which has come"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names of signals that some wait is not settled for.
+    pub fn awaited(&self) -> BTreeSet<String> {
+        let facts = self.units.facts.steps.values();
+        let names = facts.filter_map(|step| step.signal.clone());
+        names.filter(|name| self.awaits(name)).collect()
+    }
+
+    /// Whether some wait for a signal of this name is not settled.
+    pub fn awaits(&self, name: &str) -> bool {
+        let mut steps = self.units.facts.steps.iter();
+        steps.any(|(step, facts)| {
+            facts.signal.as_deref() == Some(name) && !self.units.is_settled(step)
+        })
+    }
+
     /// Whether the machine, from the same journal, comes to the same.
     pub fn agrees(&self, state: &State) -> Checked {
-        if state.spent.as_micros() != self.spent {
-            return Err(format!("{} are spent; the books say {}", state.spent, self.spent));
+        if state.spent.as_micros() != self.money.spent {
+            let counted = self.money.spent;
+            return Err(format!("{} are spent; the books say {counted}", state.spent));
         }
         let of_plan = state.plan.steps.iter().zip(&state.steps);
-        let succeeded = of_plan.filter(|(_, step)| step.status == StepStatus::Succeeded);
-        let names: BTreeSet<&String> = succeeded.map(|(planned, _)| &planned.name).collect();
-        if names != self.succeeded.iter().collect() {
-            return Err(format!("{names:?} succeeded; the books say {:?}", self.succeeded));
+        let mut names = of_plan.filter(|(planned, step)| {
+            let done = self.units.fate(&planned.name) == Some(Fate::Succeeded);
+            let undone = format!("{}/compensate", planned.name);
+            let undone = self.units.fate(&undone) == Some(Fate::Succeeded);
+            let says = step.status.as_str();
+            (says == "succeeded") != (done && !undone) || (says == "compensated") != undone
+        });
+        if let Some((planned, step)) = names.next() {
+            let (name, fate) = (&planned.name, self.units.fate(&planned.name));
+            return Err(format!("`{name}` is {:?}; the books say {fate:?}", step.status));
         }
         if state.status.is_final() { Ok(()) } else { Err("it has not ended".to_owned()) }
     }

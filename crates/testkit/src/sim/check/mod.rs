@@ -3,19 +3,29 @@
 //! own and ask no machine.
 
 mod book;
+mod clock;
+mod facts;
+mod inbox;
+mod money;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use engine::execution::{Event, Outcome, Payload, Request, State};
+use engine::execution::{Event, Message, Outcome, Payload, Request, Started, State};
 use engine::ids::{Epoch, ExecutionId, Fence, Seq};
 use engine::shard::Projected;
+use serde_json::Value;
 
+use super::Report;
+use super::child::Plans;
 use super::plans::Template;
 use super::reference;
 use super::store::Durable;
+use super::verbs::OPERATOR;
 use super::worker::Workers;
 use book::Book;
+use facts::Facts;
 
 /// The number of an invocation that drives, or tries to.
 pub type NodeId = u32;
@@ -26,6 +36,8 @@ pub type Checked = Result<(), String>;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Checker {
+    plans: Plans,
+    facts: BTreeMap<String, Arc<Facts>>,
     executions: BTreeMap<ExecutionId, Seen>,
     projected: BTreeMap<ExecutionId, (Seq, bool)>,
     /// When a clock that others cannot see last jumped: the shard's.
@@ -33,12 +45,17 @@ pub struct Checker {
     pub records: u64,
     pub digest: u64,
     pub open: usize,
+    /// Ended executions that were opened again.
+    reopened: u64,
 }
 
 /// What was seen of one execution.
 #[derive(Debug)]
 struct Seen {
     template: Arc<Template>,
+    parent: Option<ExecutionId>,
+    /// Whether somebody altered what comes of it, or of one that stands below it.
+    altered: bool,
     records: Vec<String>,
     book: Book,
     epoch: Epoch,
@@ -54,28 +71,86 @@ struct Seen {
 }
 
 impl Checker {
-    /// A record became durable.
-    pub fn durable(&mut self, now_ms: i64, durable: &Durable, template: &Arc<Template>) -> Checked {
-        let Durable { id, seq, record } = durable;
+    pub fn new(plans: Plans) -> Self {
+        Self { plans, ..Self::default() }
+    }
+
+    /// A record became durable; `template` for an execution that a client asked for.
+    pub fn durable(
+        &mut self,
+        now_ms: i64,
+        durable: &Durable,
+        template: Option<Arc<Template>>,
+    ) -> Checked {
+        let Durable { id, seq, record, seen: acknowledged } = durable;
         self.records += 1;
         self.digest = mix(self.digest, record);
         let events: Vec<Event> =
             serde_json::from_str(record).map_err(|error| format!("{id}: {error} in {record}"))?;
-        let seen = self.executions.entry(id.clone()).or_insert_with(|| {
+        if let Some(Event::Started(started)) = events.first()
+            && !self.executions.contains_key(id)
+        {
+            let seen = self.begins(started, template)?;
+            self.executions.insert(id.clone(), seen);
             self.open += 1;
-            Seen::new(template)
-        });
+        }
+        let seen = self.executions.get_mut(id).ok_or_else(|| format!("{id} has not begun"))?;
         if seq.0 != seen.records.len() as u64 + 1 {
             let known = seen.records.len();
             return Err(format!("{id}: a record at {seq}, and {known} are durable already"));
         }
         seen.records.push(record.clone());
-        let was_open = !seen.book.ended;
+        let (was_open, before) = (!seen.book.ended, seen.book.standing());
+        let awaited = seen.book.awaited();
         for event in &events {
             seen.book.enter(now_ms, event, &seen.answers).map_err(|why| format!("{id}: {why}"))?;
         }
-        self.open -= usize::from(was_open && seen.book.ended);
+        seen.book.has_delivered().map_err(|why| format!("{id}: {why}"))?;
+        if let Some(n) = acknowledged {
+            let (after, book) = (seen.book.standing(), &seen.book);
+            let still: BTreeSet<String> =
+                awaited.into_iter().filter(|name| book.awaits(name)).collect();
+            let inbox = &mut seen.book.inbox;
+            let met = inbox.acknowledged(n.0, before, after, &events, &still);
+            met.map_err(|why| format!("{id}: {why}"))?;
+        }
+        match (was_open, seen.book.ended) {
+            (true, true) => self.open -= 1,
+            (false, false) => self.open += 1,
+            (true, false) | (false, true) => {}
+        }
         Ok(())
+    }
+
+    /// An execution begins: one that a client asked for, or one that a step of another did.
+    fn begins(
+        &mut self,
+        started: &Started,
+        template: Option<Arc<Template>>,
+    ) -> Result<Seen, String> {
+        let id = &started.id;
+        let parent = started.parent.as_ref().map(|parent| parent.id.clone());
+        let template = match (&parent, template) {
+            (None, Some(template)) => template,
+            (Some(parent), None) => {
+                let family = self.executions.get(parent);
+                let family = family.ok_or_else(|| format!("{id} is the child of nobody"))?;
+                if !family.book.children.contains_key(id) {
+                    return Err(format!("{id}: no step of {parent} is known to begin it"));
+                }
+                Arc::clone(&family.template)
+            }
+            (_, template) => {
+                return Err(format!("{id}: of {parent:?}, asked for: {}", template.is_some()));
+            }
+        };
+        let hash = &started.content_hash;
+        let recipe = template.recipes().find(|recipe| recipe.content_hash == *hash);
+        let recipe = recipe.ok_or_else(|| format!("{id} follows {hash}"))?;
+        let facts = self.facts.entry(hash.clone());
+        let facts = facts.or_insert_with(|| Arc::new(Facts::of(&recipe.definition, &recipe.plan)));
+        let book = Book::new(Arc::clone(facts));
+        Ok(Seen::new(template, parent, book))
     }
 
     /// A lease was granted.
@@ -134,11 +209,46 @@ impl Checker {
         Ok(())
     }
 
-    /// Something came in.
-    pub fn posted(&mut self, id: &ExecutionId, n: u64) {
-        if let Some(seen) = self.executions.get_mut(id) {
-            seen.posted = seen.posted.max(n);
+    /// Something came in. What an operator says may alter what comes of a whole family.
+    pub fn posted(&mut self, id: &ExecutionId, n: u64, entry: &Value, reopens: bool) {
+        let Some(seen) = self.executions.get_mut(id) else { return };
+        if seen.posted < n {
+            seen.book.inbox.posted(n, entry);
+            self.reopened += u64::from(reopens && seen.book.ended);
         }
+        let fresh = seen.posted < n;
+        seen.posted = seen.posted.max(n);
+        let Ok(message) = serde_json::from_value::<Message>(entry.clone()) else { return };
+        if let (Message::Completed { fence, outcome, .. }, true) = (&message, fresh) {
+            seen.answers.entry(*fence).or_insert_with(|| outcome.clone());
+        }
+        let harsh = matches!(
+            &message,
+            Message::Cancel { asked } | Message::Kill { asked } | Message::Retry { asked }
+            | Message::Rerun { asked, .. } if asked.by.starts_with(OPERATOR)
+        );
+        let raises = matches!(message, Message::Resume { budget: Some(_), .. });
+        let mut next = Some(id.clone());
+        let mut below = false;
+        while let Some(seen) = next.and_then(|id| self.executions.get_mut(&id)) {
+            seen.altered |= harsh;
+            seen.book.money.lax |= below && (raises || harsh);
+            (next, below) = (seen.parent.clone(), true);
+        }
+    }
+
+    /// Whether an entry is such that no driver has acknowledged it.
+    pub fn is_unheard(&self, id: &ExecutionId, n: u64) -> bool {
+        self.executions.get(id).is_some_and(|seen| n > seen.acknowledged && !seen.book.ended)
+    }
+
+    /// The template of an execution's family.
+    pub fn template_of(&self, id: &ExecutionId) -> Option<&Arc<Template>> {
+        Some(&self.executions.get(id)?.template)
+    }
+
+    pub fn is_comparable(&self, id: &ExecutionId) -> bool {
+        self.template_of(id).is_some_and(|template| template.comparable)
     }
 
     /// A driver was told what came in.
@@ -173,14 +283,15 @@ impl Checker {
         if !seen.called.insert(*fence) {
             return Err(format!("{id}: `{step}` is called twice under {fence}"));
         }
-        if request.idempotency_key() != format!("{id}/{step}/1") || request.body.is_err() {
+        let key = format!("{id}/{step}/{}", attempt.generation);
+        if request.idempotency_key() != key || request.body.is_err() {
             return Err(format!("{id}: `{step}` is called as {}", request.idempotency_key()));
         }
         // Nobody can see a jump of the shard's clock between an append and the calls it allows.
         if self.shard_jumped_at.is_some_and(|jumped| jumped >= attempt.at_ms) {
             return Ok(());
         }
-        if !seen.book.is_in_flight(*fence) {
+        if !seen.book.money.is_in_flight(*fence) {
             return Err(format!("{id}: `{step}` is called under {fence}, which is over"));
         }
         Ok(())
@@ -197,8 +308,8 @@ impl Checker {
     pub fn charged(&mut self, id: &ExecutionId, micros: u64) -> Checked {
         let Some(seen) = self.executions.get_mut(id) else { return Ok(()) };
         seen.charged += micros;
-        match seen.template.terms.budget {
-            Some(budget) if seen.charged > budget.as_micros() => {
+        match seen.book.money.budget {
+            Some(budget) if seen.charged > budget => {
                 Err(format!("{id}: workers have charged {} of {budget}", seen.charged))
             }
             _ => Ok(()),
@@ -238,15 +349,26 @@ impl Checker {
         open.map(|(id, _)| id.clone()).collect()
     }
 
+    /// The executions that have ended.
+    pub fn ended(&self) -> Vec<ExecutionId> {
+        let ended = self.executions.iter().filter(|(_, seen)| seen.book.ended);
+        ended.map(|(id, _)| id.clone()).collect()
+    }
+
     /// The state that a journal comes to.
     pub fn replay(&self, id: &ExecutionId) -> Result<State, String> {
-        let seen = &self.executions[id];
+        self.replay_records(id, &self.executions[id].records)
+    }
+
+    /// The state that these records come to.
+    pub fn replay_records(&self, id: &ExecutionId, records: &[String]) -> Result<State, String> {
         let mut events = Vec::new();
-        for record in &seen.records {
+        for record in records {
             let read: Vec<Event> = serde_json::from_str(record).map_err(|e| e.to_string())?;
             events.extend(read);
         }
-        State::replay::<()>(events, |_| Ok(Arc::clone(&seen.template.plan)))
+        let plan = |started: &Started| self.plans.get(&started.content_hash).cloned().ok_or(());
+        State::replay::<()>(events, plan)
             .map_err(|error| format!("{id}: the journal cannot be replayed: {error:?}"))
     }
 
@@ -258,16 +380,17 @@ impl Checker {
         for (id, seen) in &self.executions {
             let state = self.replay(id)?;
             seen.book.agrees(&state).map_err(|why| format!("{id}: {why}"))?;
-            for step in seen.book.succeeded().filter(|step| seen.book.was_called(step)) {
-                let done = workers.done(&format!("{id}/{step}/1"));
+            for step in seen.book.units.succeeded().filter(|step| seen.book.was_called(step)) {
+                let generation = seen.book.units.generation(step);
+                let done = workers.done(&format!("{id}/{step}/{generation}"));
                 if done != 1 {
                     return Err(format!("{id}: `{step}` succeeded and was done {done} times"));
                 }
             }
-            if let Some(step_ms) = step_ms {
+            if let Some(step_ms) = step_ms.filter(|_| seen.template.plain && seen.posted == 0) {
                 prompt(id, &state, step_ms)?;
             }
-            if seen.template.patient {
+            if seen.template.comparable && seen.parent.is_none() && !seen.altered {
                 compared += 1;
                 let (came, expected) =
                     (reference::Outcome::of(&state), reference::outcome(&seen.template));
@@ -279,17 +402,29 @@ impl Checker {
         Ok(compared)
     }
 
+    /// What there was.
+    pub fn tally(&self, report: &mut Report) {
+        report.reopened = self.reopened;
+        for seen in self.executions.values() {
+            report.children += u64::from(seen.parent.is_some());
+            report.elements += seen.book.units.element_count();
+            report.compensations += seen.book.compensations;
+        }
+    }
+
     pub fn count(&self) -> u64 {
         self.executions.len() as u64
     }
 }
 
 impl Seen {
-    fn new(template: &Arc<Template>) -> Self {
+    fn new(template: Arc<Template>, parent: Option<ExecutionId>, book: Book) -> Self {
         Self {
-            template: Arc::clone(template),
+            template,
+            parent,
+            altered: false,
             records: Vec::new(),
-            book: Book::new(Arc::clone(template)),
+            book,
             epoch: Epoch(0),
             holder: None,
             called: BTreeSet::new(),

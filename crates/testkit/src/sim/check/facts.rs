@@ -1,0 +1,87 @@
+//! What the checkers know of a template beforehand: read from its definition, whatever the plan
+//! that the machines follow was made of.
+
+use std::collections::BTreeMap;
+
+use engine::plan::definition::{StepDefinition, StepKind, TemplateDefinition};
+use engine::plan::{Join, Plan};
+
+/// What is known of a step.
+#[derive(Debug)]
+pub struct StepFacts {
+    pub kind: StepKind,
+    /// Steps that must be settled before it begins, whatever became of them.
+    pub ordered: Vec<String>,
+    /// Steps of which so many must have succeeded, or all be settled.
+    pub required: Vec<String>,
+    pub wanted: Option<usize>,
+    /// What undoing it is expected to cost; `None` where nothing undoes it.
+    pub undo_price: Option<u64>,
+    /// The signal that it waits for.
+    pub signal: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Facts {
+    pub steps: BTreeMap<String, StepFacts>,
+}
+
+impl Facts {
+    pub fn of(definition: &TemplateDefinition, plan: &Plan) -> Self {
+        let name = |index: &engine::plan::StepIndex| plan.step(*index).name.clone();
+        let facts = |step: &StepDefinition| {
+            let planned = plan.step(plan.find(&step.name).expect("a plan has all steps"));
+            let wanted = match planned.join {
+                Join::Some(wanted) if plan.allow_parallel => Some(wanted as usize),
+                Join::Some(_) | Join::All => None,
+            };
+            let required: Vec<String> = planned.required.iter().map(name).collect();
+            let loose =
+                |on: &&engine::plan::StepIndex| wanted.is_none() || !planned.required.contains(on);
+            let ordered = planned.dependencies.iter().filter(loose).map(name).collect();
+            let config = |field: &str| step.config.as_ref().and_then(|config| config.get(field));
+            let price = |worker: &str| {
+                let worker = definition.workers.get(worker)?;
+                Some(worker.estimated_cost.unwrap_or_default().as_micros())
+            };
+            let undo = config("compensate").and_then(|undo| undo.get("worker")?.as_str());
+            let signal = config("signal").or_else(|| config("approval"));
+            let signal = signal.map(|name| name.as_str().unwrap_or(&step.name).to_owned());
+            let undo_price = undo.and_then(price);
+            let facts =
+                StepFacts { kind: step.kind, ordered, required, wanted, undo_price, signal };
+            (step.name.clone(), facts)
+        };
+        Self { steps: definition.steps.iter().map(facts).collect() }
+    }
+
+    /// The step that a path belongs to, and which part of it is meant.
+    pub fn part(path: &str) -> (&str, Part) {
+        if let Some(step) = path.strip_suffix("/compensate") {
+            return (step, Part::Undo);
+        }
+        match path.split_once('[') {
+            Some((step, _)) => (step, Part::Element),
+            None => (path, Part::Whole),
+        }
+    }
+
+    /// What is kept back for undoing the step of a path, where an attempt at the path keeps it.
+    pub fn undo_price_of(&self, path: &str) -> u64 {
+        match Self::part(path) {
+            (step, Part::Whole) => {
+                self.steps.get(step).and_then(|step| step.undo_price).unwrap_or_default()
+            }
+            (_, Part::Element | Part::Undo) => 0,
+        }
+    }
+}
+
+/// Which part of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    Element,
+    Undo,
+}

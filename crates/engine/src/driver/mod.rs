@@ -133,9 +133,10 @@ impl Driver {
         let mut driver = Self::new(now, state, epoch, seq, limits);
         driver.fruitless = true;
         let up_to = driver.state.last_fence();
+        // Only those whose attempts are durable: what is decided now is not yet.
+        driver.look_after_children(now);
         driver.meet(now, entropy, inbox);
         driver.feed(now, entropy, Input::TakenOver { epoch, up_to });
-        driver.look_after_children(now);
         // Its end is in the journal, and the shard does not know: it is said again.
         driver.closes = driver.state.status.is_final() && driver.unsent.is_empty();
         driver
@@ -542,13 +543,19 @@ impl Driver {
         self.limits.renew_every.min(if listens { LISTEN_EVERY } else { Millis::new(u64::MAX) })
     }
 
+    /// Whether something could start whose gate was not asked: it does not fit in this driver's
+    /// limits.
+    fn is_left_unasked(&self, now: Timestamp) -> bool {
+        self.next_asking().is_none() && self.state.has_startable(now)
+    }
+
     /// With nothing in flight: give the lease back when the next thing to do lies beyond this
     /// driver's limits; else wait for it.
     fn release(&mut self, now: Timestamp) -> Option<Action> {
         let again = !self.children_again.is_empty() || !self.telling_again.is_empty();
         let wake_at = if again {
             now.plus(LOOK_AGAIN)
-        } else if self.could_start(now) {
+        } else if self.could_start(now) || self.is_left_unasked(now) {
             // What fitted in no driver's lifetime must not go round in a hot circle.
             if self.fruitless { now.plus(self.limits.renew_every) } else { AT_ONCE }
         } else {

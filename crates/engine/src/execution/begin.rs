@@ -101,7 +101,7 @@ impl Deciding<'_> {
     }
 
     pub(super) fn begin_map(&mut self, index: StepIndex) -> Considered {
-        if !self.state.may_begin() {
+        if !self.state.may_begin() || !self.state.affords(Unit::whole(index)) {
             return Considered::Waits;
         }
         let planned = self.state.plan.step(index);

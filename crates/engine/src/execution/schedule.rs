@@ -279,6 +279,8 @@ impl State {
             (Kind::Pipeline(sub), super::Part::Whole) => {
                 sub.budget.unwrap_or(sub.cost_min).plus(self.undo_price(unit.step))
             }
+            // Its elements are paid for one by one.
+            (Kind::Map(_), super::Part::Whole) => self.undo_price(unit.step),
             _ => self.reservation(unit),
         }
     }

@@ -223,8 +223,8 @@ impl StepState {
 }
 
 impl MapState {
-    pub(super) fn new(items: Arc<Vec<Value>>, count: u32) -> Self {
-        let element = Work::new(StepStatus::Ready, 1);
+    pub(super) fn new(items: Arc<Vec<Value>>, count: u32, generation: u32) -> Self {
+        let element = Work::new(StepStatus::Ready, generation);
         Self {
             items,
             elements: vec![element; count as usize],

@@ -61,6 +61,10 @@ impl State {
 
     fn renew_step(&mut self, index: StepIndex) {
         let step = &mut self.steps[index.position()];
+        // Its elements are done anew, too: in a generation that none of them has had.
+        let elements = step.map.iter().flat_map(|map| &map.elements);
+        let last = elements.map(|element| element.generation).max().unwrap_or_default();
+        step.work.generation = last.max(step.generation);
         *step = StepState::of(step.work.renewed(StepStatus::Pending), 0);
     }
 

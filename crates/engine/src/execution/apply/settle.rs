@@ -149,7 +149,7 @@ impl State {
         let price = self.undo_price(index);
         let total = self.plan.step(index).retry.total_deadline;
         let step = &mut self.steps[index.position()];
-        step.map = Some(Box::new(MapState::new(items, count)));
+        step.map = Some(Box::new(MapState::new(items, count, step.generation)));
         step.started_at.get_or_insert(at);
         step.attempts = 1;
         step.held = None;

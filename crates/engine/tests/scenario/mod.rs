@@ -1,10 +1,13 @@
 //! Executions that between them meet every event of the journal, record by record.
 
+mod asked;
+mod kinds;
+
 use std::sync::Arc;
 
 use engine::execution::{
-    Context, Event, FORMAT, Fault, FaultKind, Input, NO_GATES, Outcome, Payload, Started, State,
-    StoredRef, Terms, reuse, start,
+    Context, Event, FORMAT, Fault, FaultKind, Input, Message, NO_GATES, Outcome, Payload, Started,
+    State, StoredRef, Terms, reuse, start,
 };
 use engine::ids::{Epoch, ExecutionId, Fence, ShardId};
 use engine::money::MicroUsd;
@@ -21,7 +24,9 @@ pub struct Scenario {
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    vec![smooth(), troubled(), strict(), overdue(), unaffordable(), reused(), offloaded()]
+    let first =
+        vec![smooth(), troubled(), strict(), overdue(), unaffordable(), reused(), offloaded()];
+    first.into_iter().chain(kinds::all()).chain(asked::all()).collect()
 }
 
 /// Research, a merge, a report; one step is left out by its condition, one by the strategy.
@@ -174,8 +179,9 @@ impl Play {
     }
 
     fn fence(&self, step: &str) -> Fence {
-        let index = self.state.plan.find(step).expect("the template has the step");
-        self.state.step(index).attempt.as_ref().expect("the step is in flight").fence
+        let unit = self.state.plan.find_unit(step).expect("the template has the step");
+        let work = self.state.work(unit).expect("there is something to do");
+        work.attempt.as_ref().expect("the step is in flight").fence
     }
 
     fn answer(&mut self, fence: Fence, result: Result<Payload, Fault>, cost: Option<u64>) {
@@ -194,6 +200,11 @@ impl Play {
 
     fn late(&mut self, fence: Fence, cost: Option<u64>) {
         self.answer(fence, Ok(Payload::inline(json!({"late": true}))), cost);
+    }
+
+    fn message(&mut self, message: Message) {
+        self.now = self.now.plus(Millis::new(3));
+        self.input(Input::Message(message));
     }
 
     fn take_over(&mut self) {

@@ -543,10 +543,11 @@ impl Driver {
         self.limits.renew_every.min(if listens { LISTEN_EVERY } else { Millis::new(u64::MAX) })
     }
 
-    /// Whether something could start whose gate was not asked: it does not fit in this driver's
-    /// limits.
+    /// Whether something could start whose gate is not asked, or not any more: it does not fit in
+    /// this driver's limits.
     fn is_left_unasked(&self, now: Timestamp) -> bool {
-        self.next_asking().is_none() && self.state.has_startable(now)
+        let asks = self.slots() > 0 && self.next_asking().is_some();
+        !asks && self.state.has_startable(now)
     }
 
     /// With nothing in flight: give the lease back when the next thing to do lies beyond this

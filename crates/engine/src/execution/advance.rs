@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Fault, HeldBy, Message, Payload, SkipReason, Started, State, Status, Unit};
+use super::{Event, Fault, HeldBy, Message, Payload, SkipReason, Started, State, Status};
+use super::{StepStatus, Unit};
 use crate::ids::{Epoch, ExecutionId, Fence};
 use crate::money::MicroUsd;
 use crate::plan::Plan;
@@ -225,7 +226,9 @@ impl Deciding<'_> {
         let work = self.state.work(unit);
         let told = work.and_then(|work| work.held).map(|(reason, _)| reason);
         let undo = self.state.next_undo(self.context.now) == Some(unit);
-        let waits = work.map_or(undo, |work| !work.status.is_settled() && work.attempt.is_none());
+        // It may have come to something else while its gate was asked.
+        let waits = work
+            .map_or(undo, |work| matches!(work.status, StepStatus::Ready | StepStatus::Retrying));
         // Said once for each reason: a driver that asks again and again must not fill the journal.
         if waits && told != Some(reason) {
             let (step, at) = (self.state.plan.path(unit), self.context.now);

@@ -16,8 +16,9 @@ impl Deciding<'_> {
         if self.state.status.is_final() || (ends && self.state.unwinding.is_none()) {
             return;
         }
+        // What is drained on the way back may be late as well.
         if now >= self.state.deadline_at {
-            return self.expire_whole();
+            self.expire_whole();
         }
         while self.goes_on()
             && let Some(index) = self.state.due_in_queue(now)

@@ -2,6 +2,7 @@
 //! every decision and compares: no story passes whose journal would come to something else.
 
 pub(crate) mod asking;
+mod bad_input;
 mod budget;
 mod callbacks;
 mod cancelling;
@@ -24,6 +25,7 @@ mod retries;
 mod reuse;
 pub(crate) mod story;
 mod summary;
+mod transitions;
 mod undoing;
 mod view;
 mod waiting;

@@ -76,6 +76,7 @@ impl State {
         self.status = Status::Running;
         self.restart_clock(at);
         let plan = Arc::clone(&self.plan);
+        self.let_children_end();
         for index in plan.indices() {
             if self.step(index).status.is_settled() {
                 continue;
@@ -85,6 +86,19 @@ impl State {
                 self.call_off_what_rests(index, at);
             } else {
                 self.call_off(Unit::whole(index), at);
+            }
+        }
+    }
+
+    /// Executions that steps began have the time of the way back for their own.
+    fn let_children_end(&mut self) {
+        let end = self.deadline_at;
+        for (fence, unit) in self.in_flight.clone() {
+            let attempt = self.work_mut(unit).and_then(|work| work.attempt.as_mut());
+            if let Some(attempt) = attempt.filter(|attempt| attempt.child.is_some()) {
+                let before = std::mem::replace(&mut attempt.deadline_at, end);
+                self.attempt_deadlines.remove(&(before, fence));
+                self.attempt_deadlines.insert((end, fence));
             }
         }
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod asking;
 mod bad_input;
+mod bad_input;
 mod budget;
 mod callbacks;
 mod cancelling;

@@ -2,10 +2,13 @@
 
 use super::{ExecutionRow, Phase, Timing};
 use crate::ids::{Epoch, ExecutionId, InboxSeq, Seq};
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 const AT_ONCE: Timestamp = Timestamp::from_millis(0);
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
+
+/// How often the pause before the same hint is sent again doubles: from 5 s to 80 s.
+pub const HINT_DOUBLINGS_MAX: u32 = 4;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(super) struct Head {
     /// must not hold a lease that nobody works under.
     pub released: bool,
     pub hinted_at: Option<Timestamp>,
+    /// Hints in a row that no driver has heard.
+    pub hints: u32,
     pub inbox: InboxSeq,
     pub inbox_seen: InboxSeq,
     /// The place of the last record that was projected.
@@ -49,6 +54,7 @@ impl Head {
             lease_until: (!released).then_some(grace_until),
             released,
             hinted_at: None,
+            hints: 0,
             inbox: row.inbox,
             inbox_seen: row.inbox_seen,
             projected: row.projected,
@@ -93,6 +99,14 @@ impl Head {
         self.inbox_seen.max(seen.min(self.inbox))
     }
 
+    /// When a hint that nobody has heard is sent again: later each time, so that a queue which
+    /// is slow is not flooded with what already stands in it.
+    pub fn hint_again_at(&self, timing: &Timing) -> Option<Timestamp> {
+        let doublings = self.hints.saturating_sub(1).min(HINT_DOUBLINGS_MAX);
+        let pause = Millis::new(timing.hint_again.get() << doublings);
+        self.hinted_at.map(|at| at.plus(pause))
+    }
+
     /// Whether somebody should drive it now.
     pub fn needs_driver(&self, now: Timestamp) -> bool {
         let due = !self.parked || self.wake_at.is_some_and(|at| at <= now);
@@ -106,7 +120,7 @@ impl Head {
 
     /// When to look at it next; `None` while only a request can change anything.
     pub fn look_at(&self, timing: &Timing) -> Option<Timestamp> {
-        let again = self.hinted_at.map_or(AT_ONCE, |at| at.plus(timing.hint_again));
+        let again = self.hint_again_at(timing).unwrap_or(AT_ONCE);
         let driver = match (self.lease_until, self.parked && self.unheard() == 0) {
             (Some(until), _) => until,
             (None, true) => self.wake_at.map_or(NEVER, |wake_at| wake_at.max(again)),

@@ -230,6 +230,7 @@ impl<S: Store> Shard<S> {
             head.lease_until = Some(until);
             head.released = false;
             head.hinted_at = None;
+            head.hints = 0;
             head.parked = false;
             head.wake_at = None;
         }
@@ -293,6 +294,7 @@ impl<S: Store> Shard<S> {
         head.lease_until = None;
         head.released = true;
         head.hinted_at = None;
+        head.hints = 0;
         head.parked = wake_at.is_some();
         head.wake_at = wake_at;
         head.inbox_seen = seen;

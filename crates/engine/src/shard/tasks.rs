@@ -55,9 +55,10 @@ impl<S: Store> Shard<S> {
         if !head.is_held(now) {
             head.lease_until = None;
         }
-        let heard = head.hinted_at.is_some_and(|at| at.plus(timing.hint_again) > now);
+        let heard = head.hint_again_at(&timing).is_some_and(|at| at > now);
         if head.needs_driver(now) && !heard {
             head.hinted_at = Some(now);
+            head.hints = head.hints.saturating_add(1);
             tasks.hints.push(id.clone());
         }
         if !head.shown && head.started_at.plus(timing.project_running_after) <= now {

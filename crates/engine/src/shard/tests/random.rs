@@ -226,7 +226,8 @@ impl Twins {
             let Ok(tasks) = probe.tasks(now);
             for id in tasks.hints {
                 let timer = shard.open[&id].timer;
-                let soon = now.plus(shard.timing.hint_again);
+                let again = shard.timing.hint_again.get() << crate::shard::head::HINT_DOUBLINGS_MAX;
+                let soon = now.plus(Millis::new(again));
                 assert!(timer.is_some_and(|timer| timer <= soon), "{id} needs a driver");
             }
             assert_eq!(shard.timers.len(), shard.open.values().filter_map(|h| h.timer).count());

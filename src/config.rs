@@ -14,7 +14,7 @@ use worker::Env;
 use worker::wasm_bindgen::JsValue;
 
 use crate::cors::Origins;
-use crate::log::Level;
+use crate::log::{self, Level};
 use parse::Reader;
 
 /// What the platform may set for this deployment.
@@ -105,7 +105,12 @@ pub const WORKER_SHARED_SECRET: &str = "WORKER_SHARED_SECRET";
 /// The configuration of this isolate.
 pub fn of(env: &Env) -> Arc<Config> {
     static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
-    CONFIG.get_or_init(|| Arc::new(Config::read(|name| variable(env, name)))).clone()
+    let read = || {
+        let config = Config::read(|name| variable(env, name));
+        log::write_from(config.log_level);
+        Arc::new(config)
+    };
+    CONFIG.get_or_init(read).clone()
 }
 
 impl Config {

@@ -1,6 +1,8 @@
 //! Structured log lines: one JSON object each, with the field names of docs/api-conventions.md.
 //! Callers must never pass a secret or a payload.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use serde_json::Value;
 
 /// How much a line matters.
@@ -39,8 +41,19 @@ impl Level {
     }
 }
 
+/// The least level that is written; a line is dropped where it is made.
+static THRESHOLD: AtomicU8 = AtomicU8::new(Level::Info as u8);
+
+/// Sets the least level that is written from now on.
+pub fn write_from(level: Level) {
+    THRESHOLD.store(level as u8, Ordering::Relaxed);
+}
+
 /// Writes `fields`, an object that names its `event`, with its level in front.
 pub fn write(level: Level, mut fields: Value) {
+    if (level as u8) < THRESHOLD.load(Ordering::Relaxed) {
+        return;
+    }
     fields["level"] = level.as_str().into();
     emit(level, &fields.to_string());
 }

@@ -144,9 +144,7 @@ fn write_line(
     } else {
         Level::Info
     };
-    if level >= context.config().log_level {
-        log::write(level, context.log_fields(method.as_str(), status.as_u16(), error));
-    }
+    log::write(level, context.log_fields(method.as_str(), status.as_u16(), error));
 }
 
 fn without_trailing_slash(uri: Uri) -> Uri {

@@ -58,14 +58,15 @@ export async function startStack({ port, state, vars, varsAll, configs, log, cro
       port: 0,
       cf: false,
       log: new QuietLog(LogLevel.WARN),
+      unsafeTriggerHandlers: true,
       handleStructuredLogs: ({ message }) => log(message),
       resourcePersistencePath: path.join(path.resolve(state), "v3"),
     }),
   );
-  await miniflare.ready;
+  const entry = await miniflare.ready;
   const url = (await miniflare.unsafeGetDirectURL(orchestrator.name)).origin;
   await answered(url);
-  const stopCron = cron ? fireCron(miniflare, workers, log) : () => {};
+  const stopCron = cron ? fireCron(entry, workers, log) : () => {};
   return {
     url,
     pid: runtime.pid(),
@@ -209,26 +210,33 @@ async function answered(url) {
   }
 }
 
-/** Fires the cron handlers at each full minute, which the local server does not do by itself. */
-function fireCron(miniflare, workers, log) {
-  const scheduled = workers.filter(({ cronTriggers }) => cronTriggers?.length > 0);
-  for (const { name, cronTriggers } of scheduled) {
-    const other = cronTriggers.find((cron) => cron !== EVERY_MINUTE);
-    if (other) throw new Error(`${name}: only "${EVERY_MINUTE}" is fired here, not "${other}"`);
-  }
-  const fire = async ({ name }) => {
+/**
+ * Fires the orchestrator's cron handler at each full minute, which the local server does not do by
+ * itself. Over HTTP: Miniflare's own way blocks this process until workerd answers, and workerd may
+ * be waiting for this process to read its log.
+ */
+function fireCron(entry, workers, log) {
+  const [orchestrator, ...others] = workers;
+  const scheduled = ({ cronTriggers }) => cronTriggers?.length > 0;
+  const odd = workers.find((worker) => worker.cronTriggers?.some((cron) => cron !== EVERY_MINUTE));
+  if (odd) throw new Error(`${odd.name}: only "${EVERY_MINUTE}" is fired here`);
+  const deaf = others.find(scheduled);
+  if (deaf) throw new Error(`${deaf.name}: only the cron of ${orchestrator.name} is fired here`);
+  const url = new URL(`/cdn-cgi/local/scheduled?cron=${encodeURIComponent(EVERY_MINUTE)}`, entry);
+  const fire = async () => {
     try {
-      const worker = await miniflare.getWorker(name);
-      await worker.scheduled({ scheduledTime: new Date(), cron: EVERY_MINUTE });
+      const reply = await fetch(url);
+      await reply.arrayBuffer();
+      if (!reply.ok) log(`cron of ${orchestrator.name}: status ${reply.status}`);
     } catch (error) {
-      log(`cron of ${name}: ${error}`);
+      log(`cron of ${orchestrator.name}: ${error.cause ?? error}`);
     }
   };
   let timer;
   const untilNextMinute = () => {
     timer = setTimeout(() => {
       untilNextMinute();
-      scheduled.forEach(fire);
+      if (scheduled(orchestrator)) fire();
     }, 60_000 - (Date.now() % 60_000));
   };
   untilNextMinute();

@@ -76,7 +76,14 @@ impl State {
     /// Whether `more` fits in what is neither spent nor kept back.
     pub(super) fn can_afford(&self, more: MicroUsd) -> bool {
         let taken = self.spent.plus(self.reserved).plus(self.kept);
-        self.budget.is_none_or(|budget| taken.plus(more) <= budget)
+        // What costs nothing needs none, though more was spent than there is.
+        more == MicroUsd::ZERO || self.budget.is_none_or(|budget| taken.plus(more) <= budget)
+    }
+
+    /// Whether what is spent and kept back keeps the limit.
+    pub(super) fn is_in_budget(&self) -> bool {
+        let taken = self.spent.plus(self.reserved).plus(self.kept);
+        self.budget.is_none_or(|budget| taken <= budget)
     }
 
     /// The elements of the map at `index`.

@@ -74,9 +74,11 @@ impl Deciding<'_> {
             return Considered::Moved;
         }
         let reserved = self.state.reservation(unit);
-        // For the first attempt to undo a step money was kept.
-        let kept = unit.part == Part::Undo && attempts == 0;
-        let affordable = kept || self.state.can_afford(reserved);
+        // For the first attempt to undo a step money was kept. Before another try, after a reset,
+        // that money was spent already.
+        let first = unit.part == Part::Undo && attempts == 0;
+        let kept = first && (!self.state.step(unit.step).undo_tried || self.state.is_in_budget());
+        let affordable = kept || (!first && self.state.can_afford(reserved));
         if !affordable && unit.part == Part::Undo {
             let message = format!("what is left of the budget does not cover {reserved} more");
             self.unit_failed(unit, Fault::new(FaultKind::Limit, "budget.exhausted", message));

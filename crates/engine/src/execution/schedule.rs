@@ -108,7 +108,10 @@ impl Deciding<'_> {
             self.emit(Event::StepSkipped { step, at, reason });
             return Considered::Moved;
         }
-        self.call_off_losers(index, planned);
+        if self.call_off_losers(index, planned) {
+            // That may have been what it lacked a place for.
+            return Considered::Moved;
+        }
         if calls && !may_begin && planned.condition.is_none() {
             return Considered::Waits;
         }
@@ -166,11 +169,12 @@ impl Deciding<'_> {
     }
 
     /// What a join did not wait for is called off where the step says so, and with it what only
-    /// it needs.
-    fn call_off_losers(&mut self, index: StepIndex, planned: &Step) {
+    /// it needs. Whether there was something.
+    fn call_off_losers(&mut self, index: StepIndex, planned: &Step) -> bool {
         if planned.losers != Losers::Cancel || planned.join == Join::All {
-            return;
+            return false;
         }
+        let mut some = false;
         let plan = Arc::clone(&self.state.plan);
         let mut unneeded: Vec<StepIndex> = planned.required.clone();
         while let Some(loser) = unneeded.pop() {
@@ -179,6 +183,7 @@ impl Deciding<'_> {
             }
             let (step, at) = (plan.step(loser).name.clone(), self.context.now);
             self.emit(Event::StepCancelled { step, at });
+            some = true;
             for needed in &plan.step(loser).required {
                 let dependents = &plan.step(*needed).dependents;
                 let only = dependents.iter().all(|d| self.state.step(*d).status.is_settled());
@@ -187,6 +192,7 @@ impl Deciding<'_> {
                 }
             }
         }
+        some
     }
 
     /// With nothing in flight and no retry to come, what the budget cannot cover waits for an

@@ -42,7 +42,7 @@ impl State {
         }
         // What could not be undone stands, and is undone anew should it come to that again.
         for step in &mut self.steps {
-            step.undo = None;
+            step.undo_tried |= step.undo.take().is_some_and(|undo| undo.attempts > 0);
         }
         if let (Some(first), Some(input)) = (units.first(), input)
             && let Some(work) = self.work_mut(*first)

@@ -262,3 +262,14 @@ fn joins_over_joins_see_what_each_waited_for() {
     story.succeed("w", json!({}));
     assert_eq!(story.state.result().unwrap()["y"], json!([false, true]));
 }
+
+#[test]
+fn the_place_of_a_loser_is_the_steps_at_once() {
+    let delay = wait("w", json!({"delay_ms": 7_000}));
+    let join = any("j", &["c", "w"]).set("losers", json!("cancel"));
+    let template = with_inner(template(vec![child("c"), delay, join]), vec![step("i")]);
+    let mut story = Story::of(template, Terms { parallelism: 1, ..terms() });
+    assert_eq!((story.in_flight(), story.ended()), (vec!["c".to_owned()], "waiting"));
+    story.wait(7_000);
+    assert_eq!((story.in_flight(), story.ended()), (vec!["j".to_owned()], "running"));
+}

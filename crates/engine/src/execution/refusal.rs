@@ -3,6 +3,7 @@
 
 use super::{Message, Part, PauseReason, State, Status, StepStatus, Unit};
 use crate::ids::Fence;
+use crate::money::MicroUsd;
 use crate::plan::Kind;
 
 /// Why a message is refused.
@@ -41,7 +42,7 @@ impl State {
                 _ => Applies::Yes,
             },
             Message::Pause { .. } => self.applies_pause(),
-            Message::Resume { budget, .. } => self.applies_resume(budget.is_some()),
+            Message::Resume { budget, .. } => self.applies_resume(*budget),
             Message::Retry { .. } => self.applies_retry(),
             Message::Rerun { step, input, .. } => self.applies_rerun(step, input.is_some()),
             Message::Signal { name, .. } if !self.status.is_final() => self.applies_signal(name),
@@ -97,10 +98,19 @@ impl State {
         }
     }
 
-    fn applies_resume(&self, raises: bool) -> Applies {
+    fn applies_resume(&self, budget: Option<MicroUsd>) -> Applies {
         if self.status.is_final() {
             return self.has_ended();
         }
+        if let (Some(wanted), Some(limit)) = (budget, self.budget)
+            && wanted < limit
+        {
+            return refuse(
+                "budget.not_raised",
+                format!("the limit is {limit}: it can be raised, not lowered to {wanted}"),
+            );
+        }
+        let raises = budget.is_some();
         match &self.paused {
             None if raises => Applies::Yes,
             None => Applies::Already,

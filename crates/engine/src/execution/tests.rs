@@ -3,13 +3,13 @@
 
 pub(crate) mod asking;
 mod bad_input;
-mod bad_input;
 mod budget;
 mod callbacks;
 mod cancelling;
 mod children;
 mod choices;
 mod damaged;
+mod drift;
 mod effects;
 mod failure;
 mod joins;

@@ -89,7 +89,7 @@ impl State {
 
     /// What could be undone now.
     pub(super) fn next_undo(&self, now: Timestamp) -> Option<Unit> {
-        let rests = self.in_flight.is_empty();
+        let rests = self.unwinding.is_some() && self.in_flight.is_empty();
         let index = self.next_to_undo().filter(|_| rests)?;
         let undo = self.step(index).undo.as_ref();
         let due = undo.is_none_or(|undo| undo.retry_at.is_none_or(|at| at <= now));

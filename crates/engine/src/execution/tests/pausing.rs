@@ -156,6 +156,7 @@ fn a_spent_budget_pauses_and_a_higher_one_resumes() {
     assert_eq!(story.state.paused, Some(reason.clone()));
     assert_eq!(story.refused(resume(None)), "budget.exhausted");
     assert_eq!(story.refused(pause()), "already");
+    assert_eq!(story.refused(resume(Some(149))), "budget.not_raised");
     story.ask(resume(Some(160)));
     assert_eq!(story.ended(), "paused", "not enough, and it says so once more");
     story.ask(resume(Some(200)));

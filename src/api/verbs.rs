@@ -201,7 +201,7 @@ async fn go_on(
     let account = authorized.caller.account();
     let state = find(context, Some(account), id, false).await?;
     let started = &state.started;
-    if let Some(budget) = budget.max(started.terms.budget).filter(|_| started.parent.is_none()) {
+    if let Some(budget) = budget.max(state.budget).filter(|_| started.parent.is_none()) {
         let site = context.site();
         driver::raise(&site, &started.account, id, &started.request, budget).await?;
     }

@@ -15,7 +15,7 @@ use testkit::workers::Workers;
 const KILLS: usize = 8;
 const IN_FLIGHT_MIN: usize = 10;
 /// Executions that are started before each kill, of each shape.
-const OF_EACH: usize = 3;
+const OF_EACH: usize = 6;
 const SHAPES: [&str; 6] = ["sequential", "parallel", "map", "wait", "pipeline", "callback"];
 const PATIENCE: Duration = Duration::from_secs(180);
 const VARS: [&str; 4] = [
@@ -117,7 +117,7 @@ async fn every_shape_survives_kills_at_random_moments() {
             load.push(Load { n: from + n, shape, id: None, ended: false });
         }
         join_all(load[from..].iter_mut().map(|one| start(&client, one))).await;
-        tokio::time::sleep(Duration::from_millis(random(&mut seed, 0, 700))).await;
+        tokio::time::sleep(Duration::from_millis(random(&mut seed, 0, 400))).await;
         stack.kill();
         stack = stack.again();
         workers.report_to(stack.client());

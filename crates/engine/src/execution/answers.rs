@@ -159,7 +159,9 @@ impl Deciding<'_> {
         let policy = self.state.policy(unit);
         let work = self.state.work(unit)?;
         let terms = &self.state.started.terms;
-        let retries_max = policy.retries_max.min(terms.retries_max.unwrap_or(u32::MAX));
+        // What undoes a step is repeated as its own policy says, whatever the strategy.
+        let cap = terms.retries_max.filter(|_| unit.part != Part::Undo);
+        let retries_max = policy.retries_max.min(cap.unwrap_or(u32::MAX));
         if !fault.may_pass(policy) || work.attempts_of_target > retries_max {
             return None;
         }

@@ -111,6 +111,13 @@ impl State {
             );
         }
         let raises = budget.is_some();
+        if raises && self.started.parent.is_some() {
+            return refuse(
+                "budget.of_parent",
+                "a sub-execution spends its share of its parent's budget: to give it more, cancel \
+                 it, raise the parent's and rerun the step",
+            );
+        }
         match &self.paused {
             None if raises => Applies::Yes,
             None => Applies::Already,

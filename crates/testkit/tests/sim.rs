@@ -58,6 +58,8 @@ fn every_seed_keeps_every_promise() {
     assert!(sum.executions >= count, "the worlds are empty: {sum:?}");
     assert!(sum.compared * 4 > sum.executions, "hardly any outcome is compared: {sum:?}");
     assert!(sum.faults > count && sum.taken > count / 4, "hardly anything fails: {sum:?}");
+    let rare = [sum.verbs, sum.children, sum.elements, sum.compensations, sum.reopened];
+    assert!(rare.iter().all(|times| *times > count / 50), "hardly anything happens: {sum:?}");
 }
 
 #[test]
@@ -109,6 +111,36 @@ fn without_the_resend_of_hints_it_fails() {
 fn without_reservations_it_fails() {
     let (_, what) = noticed(Sabotage::Reservation);
     assert!(what.contains("budget") || what.contains("have charged"), "{what}");
+}
+
+#[test]
+fn without_acknowledgements_it_fails() {
+    let (_, what) = noticed(Sabotage::Acknowledgement);
+    assert!(what.contains("twice"), "{what}");
+}
+
+#[test]
+fn without_the_notices_of_children_it_fails() {
+    let (_, what) = noticed(Sabotage::ChildNotice);
+    assert!(what.contains("it does not end"), "{what}");
+}
+
+#[test]
+fn without_reopening_it_fails() {
+    let (_, what) = noticed(Sabotage::Reopening);
+    assert!(what.contains("is not opened again"), "{what}");
+}
+
+#[test]
+fn without_compensation_it_fails() {
+    let (_, what) = noticed(Sabotage::Compensation);
+    assert!(what.contains("is not undone"), "{what}");
+}
+
+#[test]
+fn without_gates_it_fails() {
+    let (_, what) = noticed(Sabotage::Gate);
+    assert!(what.contains("without a permit"), "{what}");
 }
 
 #[test]

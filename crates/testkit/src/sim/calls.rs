@@ -1,5 +1,7 @@
 //! Calls of workers: made by drivers, answered whether or not anybody still waits.
 
+use std::collections::BTreeSet;
+
 use engine::driver::Answer;
 use engine::execution::{Effect, Event, Request as Call, effects};
 use engine::ids::{ExecutionId, Fence};
@@ -7,12 +9,10 @@ use engine::plan::Address;
 
 use super::Sabotage;
 use super::check::NodeId;
+use super::governor::Permit;
 use super::node::{Node, Stage};
 use super::worker::Said;
 use super::world::{Happening, Lived, World};
-
-/// So long a permit lasts at least: no attempt of a seed may take less.
-const PERMIT_SURE_MS: i64 = 4_000;
 
 impl World {
     /// The sabotage of the journal: calls before their attempts are durable.
@@ -55,7 +55,9 @@ impl World {
             late = answered_ms >= request.deadline_at.as_millis();
             one.flights.insert(request.fence);
             one.in_air.insert(request.fence);
-            one.gated.insert(request.fence, (request.worker.clone(), self.now_ms));
+            let Call { execution, step, worker, .. } = request;
+            let permit = (execution.clone(), step.clone(), worker.clone());
+            one.gated.insert(request.fence, permit);
             one.bound_calls += u32::from(matches!(request.address, Address::Binding(_)));
         }
         if late {
@@ -89,17 +91,20 @@ impl World {
         if !gated {
             return Ok(());
         }
-        self.governor.check_permit(&request.execution, &request.step, &request.worker)?;
+        let Call { execution, step, worker: name, .. } = request;
+        let now = self.clock(0);
+        let permit = (execution.clone(), step.clone(), name.clone());
+        let own = self.governor.permit(&permit)?;
         let Some(most) = worker.max_concurrency else { return Ok(()) };
-        let same = |(worker, made_ms): &(String, i64)| {
-            *worker == request.worker && self.now_ms - made_ms < PERMIT_SURE_MS
-        };
-        let others = self.nodes.values().flat_map(|node| node.gated.values()).filter(|g| same(g));
-        let (others, most) = (others.count(), most as usize);
-        if self.odds.skew_ms == 0 && self.ahead_ms == 0 && !self.governor.forgot && others >= most {
-            let (step, worker) = (&request.step, &request.worker);
+        // Permits run out by themselves: a call that was long on its way may have none any more.
+        let lasts = |permit: &&Permit| self.governor.permit(permit).is_ok_and(|until| until > now);
+        let others = self.nodes.values().flat_map(|node| node.gated.values());
+        // A driver that has lost its lease and its successor may use the same one.
+        let others = others.filter(|other| other.2 == *name && **other != permit).filter(lasts);
+        let others = others.collect::<BTreeSet<_>>().len();
+        if !self.governor.forgot && own > now && others >= most as usize {
             return Err(format!(
-                "{node} calls `{worker}` for `{step}`: {others} calls are under way, of {most}"
+                "{node} calls `{name}` for `{step}`: {others} calls are under way, of {most}"
             ));
         }
         Ok(())

@@ -76,12 +76,15 @@ impl World {
     /// A petition reaches the Governor.
     pub fn petitioned(&mut self, petition: Petition) -> Lived {
         let now = self.clock(0);
-        let reply = self.governor.hear(now, petition.request.clone());
+        let reply = self.governor.hear(now, petition.node, petition.request.clone());
         if self.strikes(self.odds.governor_silent) {
             self.fault("the governor's answer is lost");
             self.governor_silent(&petition);
             return Ok(());
         }
+        self.tell(|| {
+            format!("{} asks the governor {:?}: {reply:?}", petition.node, petition.request)
+        });
         let Petition { node, unit, request } = petition;
         let answer = match (unit, reply) {
             (Some(unit), Reply::Passed { .. }) => Answer::Passed { unit, answer: Some(Ok(())) },

@@ -1,7 +1,8 @@
 //! The Governor of the one account, and a model of it that the checks are made against.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::check::NodeId;
 use engine::admission::memory::MemoryStore;
 use engine::admission::{
     Admission, Funds, PLACE_LEASE, Reply, Request, SILENCE_MAX, Settlement, UNSURE_MAX,
@@ -20,11 +21,15 @@ pub struct Governor {
     line: BTreeMap<ExecutionId, Timestamp>,
     /// What executions that reserved have spent.
     spent: BTreeMap<ExecutionId, MicroUsd>,
-    /// Calls that were let through, by execution, path and worker.
-    permits: BTreeSet<(ExecutionId, String, String)>,
-    /// Whether it ever lost its memory.
+    /// Calls that were let through, the driver that asked, and until when.
+    permits: BTreeMap<Permit, (NodeId, Timestamp)>,
+    /// Whether permits may have been given back that others use: it lost its memory, or a driver
+    /// that was lost gave back what its successor had asked for.
     pub forgot: bool,
 }
+
+/// What a permit is given for: the execution, the path, the worker.
+pub type Permit = (ExecutionId, String, String);
 
 /// A request for a place.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +54,7 @@ impl Governor {
             taken: BTreeMap::new(),
             line: BTreeMap::new(),
             spent: BTreeMap::new(),
-            permits: BTreeSet::new(),
+            permits: BTreeMap::new(),
             forgot: false,
         }
     }
@@ -103,25 +108,30 @@ impl Governor {
     }
 
     /// What a driver asks about gates, or of its place.
-    pub fn hear(&mut self, now: Timestamp, request: Request) -> Reply {
+    pub fn hear(&mut self, now: Timestamp, from: NodeId, request: Request) -> Reply {
         if let Request::Keep { id, .. } = &request {
             self.taken.insert(id.clone(), now.plus(PLACE_LEASE));
         }
         let asked = request.clone();
         let reply = self.ask(now, request);
-        if let (Request::Pass { id, path, worker, .. }, Reply::Passed { .. }) = (asked, &reply) {
-            self.permits.insert((id, path, worker));
+        match (asked, &reply) {
+            (Request::Pass { id, path, worker, .. }, Reply::Passed { until }) => {
+                self.permits.insert((id, path, worker), (from, *until));
+            }
+            (Request::Return { id, path, worker, .. }, _) => {
+                let of = self.permits.get(&(id, path, worker));
+                self.forgot |= of.is_some_and(|(of, _)| *of != from);
+            }
+            _ => {}
         }
         reply
     }
 
-    /// Whether a call was let through, once or earlier: permits run out by the Governor's clock.
-    pub fn check_permit(&self, id: &ExecutionId, path: &str, worker: &str) -> Result<(), String> {
-        let permit = (id.clone(), path.to_owned(), worker.to_owned());
-        match self.permits.contains(&permit) {
-            true => Ok(()),
-            false => Err(format!("{id}: `{worker}` is called for `{path}` without a permit")),
-        }
+    /// Until when a call is let through; an error where it never was.
+    pub fn permit(&self, permit: &Permit) -> Result<Timestamp, String> {
+        let (id, path, worker) = permit;
+        let known = self.permits.get(permit).map(|(_, until)| *until);
+        known.ok_or_else(|| format!("{id}: `{worker}` is called for `{path}` without a permit"))
     }
 
     pub fn leave(&mut self, now: Timestamp, id: &ExecutionId) {

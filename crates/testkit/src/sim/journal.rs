@@ -20,6 +20,9 @@ use super::world::{EPOCH_MS, Happening, Lived, World};
 /// An alarm handler that dies is called again; this one comes back by itself after so long.
 const ALARM_AGAIN: Millis = Millis::from_secs(5);
 
+/// How often the pause between two hints doubles at most.
+const HINT_DOUBLINGS_MAX: u32 = 4;
+
 /// What the shard's process remembers besides its shard. The alarm survives a restart.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -142,9 +145,11 @@ impl World {
         self.letter_arrives(letter)
     }
 
-    /// Whether somebody was asked to drive the execution, so lately that it is not asked again.
+    /// Whether somebody was asked to drive the execution, so lately that it is not asked again:
+    /// whoever does not hear is asked less often.
     pub fn hinted_of_late(&self, id: &ExecutionId) -> bool {
-        let since_ms = self.now_ms - i64::try_from(self.timing.hint_again.get()).unwrap_or(0);
+        let longest = self.timing.hint_again.get() << HINT_DOUBLINGS_MAX;
+        let since_ms = self.now_ms - i64::try_from(longest).unwrap_or(0);
         self.outbox.hinted_ms.get(id).is_some_and(|at_ms| *at_ms >= since_ms)
     }
 

@@ -10,6 +10,7 @@ use engine::shard::{InboxEntry, Reply, Request};
 use engine::time::{Millis, Timestamp};
 
 use super::check::NodeId;
+use super::governor::Permit;
 use super::network::Answered;
 use super::world::{Happening, Lived, World};
 
@@ -64,8 +65,8 @@ pub struct Node {
     /// Calls in flight, and calls over service bindings so far.
     pub in_air: BTreeSet<Fence>,
     pub bound_calls: u32,
-    /// Calls that somebody is there for: the worker, and when each was made.
-    pub gated: BTreeMap<Fence, (String, i64)>,
+    /// Calls that it is there for, by what permits are given for.
+    pub gated: BTreeMap<Fence, Permit>,
     /// Whether the Governor named workers whose gate is shut.
     pub barred: bool,
     pub keep_at_ms: i64,

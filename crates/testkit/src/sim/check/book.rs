@@ -178,7 +178,7 @@ impl Book {
         }
         let open = self.to_undo().max_by_key(|step| self.units.place(step));
         match open {
-            Some(last) if last != step => {
+            Some(last) if self.units.place(last) > self.units.place(step) => {
                 Err(format!("`{step}` is undone before `{last}`, which came later"))
             }
             _ => Ok(()),
@@ -253,7 +253,7 @@ impl Book {
             Event::WaitStarted { step, .. } => {
                 self.units.may_begin(step)?;
                 self.clock.may_begin(step, None)?;
-                self.units.waiting.insert(step.clone());
+                self.units.begin_wait(step);
                 Ok(())
             }
             _ => Ok(()),
@@ -324,6 +324,8 @@ impl Book {
                 self.clock.restart(*at);
                 (self.ended, self.paused, self.unwinding) = (false, false, false);
                 self.killed = false;
+                // What could not be undone is kept for again, whatever is left.
+                self.money.lax |= self.units.has_failed_undo();
                 self.units.reset(steps);
             }
             Event::Finished { status, fault, .. } => {

@@ -39,6 +39,8 @@ pub struct Units {
     performed: BTreeSet<(String, u32)>,
     /// Waits that have begun.
     pub waiting: BTreeSet<String>,
+    /// Whatever has begun since it was reset: what it depends on may be done anew meanwhile.
+    begun: BTreeSet<String>,
     places: u64,
 }
 
@@ -54,6 +56,7 @@ impl Units {
             reset: BTreeSet::new(),
             performed: BTreeSet::new(),
             waiting: BTreeSet::new(),
+            begun: BTreeSet::new(),
             places: 0,
         }
     }
@@ -83,6 +86,8 @@ impl Units {
         let reset = self.reset.remove(path);
         let fits = match self.generations.get(path) {
             None => generation == 1 || reset || Facts::part(path).1 != Part::Whole,
+            // One that did not succeed is tried again in its generation.
+            Some(last) if Facts::part(path).1 == Part::Undo => generation >= *last,
             Some(last) if reset => generation > *last,
             Some(last) => generation == *last,
         };
@@ -91,6 +96,7 @@ impl Units {
             return Err(format!("`{path}` begins in generation {generation} after {last:?}"));
         }
         self.generations.insert(path.to_owned(), generation);
+        self.begun.insert(path.to_owned());
         if Facts::part(path).1 == Part::Undo {
             self.units.entry(path.to_owned()).or_insert(Unit { fate: Fate::Open, place: 0 });
         }
@@ -106,7 +112,10 @@ impl Units {
         let Some(facts) = self.facts.steps.get(step) else {
             return Err(format!("there is no `{step}`"));
         };
-        if part != Part::Whole {
+        if self.is_settled(path) {
+            return Err(format!("`{path}` is settled already"));
+        }
+        if part != Part::Whole || self.begun.contains(path) {
             return Ok(());
         }
         if let Some(needed) = facts.ordered.iter().find(|needed| !self.is_settled(needed)) {
@@ -120,14 +129,17 @@ impl Units {
                 return Err(format!("`{path}` begins when {done} of {wanted} have succeeded"));
             }
         }
-        match self.is_settled(path) {
-            true => Err(format!("`{path}` is settled already")),
-            false => Ok(()),
-        }
+        Ok(())
+    }
+
+    pub fn begin_wait(&mut self, step: &str) {
+        self.waiting.insert(step.to_owned());
+        self.begun.insert(step.to_owned());
     }
 
     pub fn begin_map(&mut self, step: &str, elements: u32) {
         self.elements.insert(step.to_owned(), elements);
+        self.begun.insert(step.to_owned());
         for number in 0..elements {
             let open = Unit { fate: Fate::Open, place: 0 };
             self.units.insert(format!("{step}[{number}]"), open);
@@ -180,14 +192,20 @@ impl Units {
 
     /// Paths are done anew.
     pub fn reset(&mut self, paths: &[String]) {
+        // What could not be undone stands; it is undone in the same generation should it come to it.
+        let undone = |path: &str| Facts::part(path).1 == Part::Undo;
+        let performed =
+            self.units.iter().filter(|(path, unit)| undone(path) && unit.fate == Fate::Succeeded);
+        let performed: Vec<String> = performed.map(|(path, _)| path.clone()).collect();
+        self.reset.extend(performed);
+        self.units.retain(|path, _| !undone(path));
         for path in paths {
             let (step, part) = Facts::part(path);
             let step = step.to_owned();
-            let undo = format!("{step}/compensate");
-            self.units.remove(&undo);
-            self.reset.insert(undo);
+            self.reset.insert(step.clone());
             self.reset.insert(path.clone());
             self.waiting.remove(path);
+            self.begun.remove(path);
             let open = Unit { fate: Fate::Open, place: 0 };
             self.units.insert(step.clone(), open.clone());
             if part == Part::Element {
@@ -215,6 +233,12 @@ impl Units {
             Some(unit) if unit.fate == Fate::Succeeded => unit.place,
             _ => u64::MAX,
         }
+    }
+
+    /// Whether something could not be undone.
+    pub fn has_failed_undo(&self) -> bool {
+        let mut units = self.units.iter();
+        units.any(|(path, unit)| Facts::part(path).1 == Part::Undo && unit.fate != Fate::Succeeded)
     }
 
     /// Whether money is kept for undoing the step.

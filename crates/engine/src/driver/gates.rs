@@ -70,9 +70,12 @@ impl Driver {
                 continue;
             };
             self.gates.asking.insert(unit, Asking::InFlight);
+            let path = self.state.plan.path(unit);
+            // Given back on the way beside this, the permit could go after it was granted anew.
+            self.returns.retain(|(known, of)| *known != path || of != worker);
             actions.push(Action::Pass {
                 unit,
-                path: self.state.plan.path(unit),
+                path,
                 worker: worker.to_owned(),
                 gate: gate.clone(),
                 priority: self.state.started.terms.priority,

@@ -6,38 +6,25 @@
 //! cannot start anything more within its limits hands the execution over.
 
 mod action;
+mod children;
 mod gates;
+mod handover;
+mod record;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::execution::{
-    Context, Effect, Event, Input, Message, State, Status, effects, is_by_binding,
-};
+use crate::execution::{Context, Effect, Event, Input, State, effects, is_by_binding};
 use crate::ids::{Epoch, ExecutionId, Fence, InboxSeq, Seq};
 use crate::plan::Gate;
-use crate::shard::{After, InboxEntry};
-use crate::time::{Millis, Timestamp};
+use crate::shard::InboxEntry;
+use crate::time::Timestamp;
 pub use action::{Action, Answer, Ending, Limits, Trouble};
-use gates::{Asking, Gatekeeping};
-
-/// How often an append that got no answer is made again before the driver gives up.
-const APPEND_RETRIES_MAX: u32 = 6;
-/// The pause before what got no answer is asked again; it doubles each time.
-const PAUSE: Millis = Millis::new(50);
-/// How often the inbox is looked into while a signal, a callback or a child may come.
-const LISTEN_EVERY: Millis = Millis::from_secs(2);
-/// The longest that a driver stays for an execution that only waits.
-const IDLE_MAX: Millis = Millis::from_secs(1);
-/// When an execution that could not be looked at is looked at again.
-const LOOK_AGAIN: Millis = Millis::new(500);
-/// How often it doubles.
-const DOUBLINGS_MAX: u32 = 10;
-
-/// When another driver is needed at once: by any clock, also one that lags behind this driver's.
-const AT_ONCE: Timestamp = Timestamp::from_millis(0);
+use children::LOOK_AGAIN;
+use gates::Gatekeeping;
+use record::{Append, pause};
 
 /// See the module.
 #[derive(Debug)]
@@ -48,10 +35,12 @@ pub struct Driver {
     /// The place of the last record that is durable.
     seq: Seq,
     seen: InboxSeq,
-    /// Events that wait for the next append.
+    /// Events that wait for the next append, and what they call for.
     unsent: Vec<Event>,
+    called_for: Vec<Effect>,
     /// The append in flight, and the inbox entry up to which it takes in.
     sending: Vec<Event>,
+    sending_calls_for: Vec<Effect>,
     sending_seen: InboxSeq,
     /// Whether the execution is over with it.
     sending_ends: bool,
@@ -61,7 +50,7 @@ pub struct Driver {
     /// Calls that the shell has in flight.
     calls: BTreeSet<Fence>,
     /// Executions that the shell looks at, and those that are looked at again at a moment.
-    children: BTreeSet<Fence>,
+    children: BTreeMap<Fence, ExecutionId>,
     children_again: BTreeSet<(Timestamp, Fence)>,
     /// Executions that the shell calls off, and those that are told again at a moment.
     telling: BTreeSet<ExecutionId>,
@@ -85,20 +74,6 @@ pub struct Driver {
     /// Whether the end of the execution must be said once more.
     closes: bool,
     ending: Option<Ending>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Append {
-    Idle,
-    InFlight {
-        tries: u32,
-        asked_at: Timestamp,
-    },
-    /// It got no answer and is made again at this moment.
-    Again {
-        at: Timestamp,
-        tries: u32,
-    },
 }
 
 impl Driver {
@@ -149,13 +124,15 @@ impl Driver {
             seq,
             seen: InboxSeq::default(),
             unsent: Vec::new(),
+            called_for: Vec::new(),
             sending: Vec::new(),
+            sending_calls_for: Vec::new(),
             sending_seen: InboxSeq::default(),
             sending_ends: false,
             append: Append::Idle,
             due: Vec::new(),
             calls: BTreeSet::new(),
-            children: BTreeSet::new(),
+            children: BTreeMap::new(),
             children_again: BTreeSet::new(),
             telling: BTreeSet::new(),
             telling_again: BTreeSet::new(),
@@ -315,6 +292,9 @@ impl Driver {
         if let Ok(events) = self.state.advance(&context, input) {
             self.calls_made += self.bindings_called(&events);
             self.note_calls(&events);
+            // By the state as they left it: what follows may forget what they were about.
+            let called_for = events.iter().flat_map(|event| effects(&self.state, event));
+            self.called_for.extend(called_for);
             self.unsent.extend(events);
         }
     }
@@ -379,12 +359,16 @@ impl Driver {
                     actions.push(Action::Call(request));
                 }
                 // What was looked at before its end was told must be looked at once more.
-                Effect::Child(child) if self.children.contains(&child.fence) => {
+                Effect::Child(child) if self.children.contains_key(&child.fence) => {
                     self.due.push(Effect::Child(child));
                 }
                 Effect::Child(child) => {
-                    self.children.insert(child.fence);
+                    self.children.insert(child.fence, child.id.clone());
                     actions.push(Action::Child(child));
+                }
+                // Its start may be on the way, and would come after.
+                Effect::CancelChild(id) if self.children.values().any(|child| *child == id) => {
+                    self.due.push(Effect::CancelChild(id));
                 }
                 Effect::CancelChild(id) => {
                     if self.telling.insert(id.clone()) {
@@ -405,177 +389,10 @@ impl Driver {
         self.give_back_what_was_called_off();
     }
 
-    fn append_unsent(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let tries = match self.append {
-            Append::Idle if self.unsent.is_empty() && !self.closes => return,
-            Append::Idle => {
-                self.closes = false;
-                self.sending = std::mem::take(&mut self.unsent);
-                self.sending_seen = self.seen;
-                self.sending_ends = self.state.status.is_final();
-                0
-            }
-            Append::Again { at, tries } if at <= now => tries,
-            Append::Again { .. } | Append::InFlight { .. } => return,
-        };
-        self.append = Append::InFlight { tries, asked_at: now };
-        actions.push(Action::Append {
-            epoch: self.epoch,
-            seq: self.seq.next(),
-            seen: self.sending_seen,
-            after: if self.sending_ends { After::Ended } else { After::Active },
-            events: self.sending.clone(),
-        });
-    }
-
-    fn appended(&mut self, now: Timestamp, entropy: u64, inbox: &[InboxEntry]) {
-        if let Append::InFlight { asked_at, .. } = self.append {
-            self.confirmed_at = asked_at;
-        }
-        self.append = Append::Idle;
-        self.seq = self.seq.next();
-        self.fruitless = false;
-        self.renewals_lost = 0;
-        self.renew_at = now.plus(self.renew_in());
-        let durable = std::mem::take(&mut self.sending);
-        for event in &durable {
-            self.due.extend(effects(&self.state, event));
-        }
-        if self.sending_ends {
-            // What came in after the end is met by whoever reopens the execution.
-            self.ending = Some(Ending::Ended);
-            return;
-        }
-        self.meet(now, entropy, inbox);
-    }
-
-    fn append_again(&mut self, now: Timestamp) {
-        let Append::InFlight { tries, .. } = self.append else { return };
-        if tries >= APPEND_RETRIES_MAX {
-            self.ending = Some(Ending::Lost);
-            return;
-        }
-        self.append = Append::Again { at: now.plus(pause(tries)), tries: tries + 1 };
-    }
-
     /// An execution that was over with its start.
     fn end_if_over(&mut self) {
         if self.state.status.is_final() {
             self.ending = Some(Ending::Ended);
         }
     }
-
-    /// Takes in what came for the execution, each entry once.
-    fn meet(&mut self, now: Timestamp, entropy: u64, inbox: &[InboxEntry]) {
-        for entry in inbox {
-            // What comes after an end that is not durable yet is left to whoever reopens the
-            // execution: until then nobody heard of the end.
-            let decided = !self.unsent.is_empty() || self.append != Append::Idle;
-            if entry.n <= self.seen || (decided && self.state.status.is_final()) {
-                continue;
-            }
-            self.seen = entry.n;
-            // What this build cannot read is none of its messages.
-            let Ok(message) = serde_json::from_value::<Message>(entry.entry.clone()) else {
-                continue;
-            };
-            if let Message::ChildEnded { child } = &message
-                && let Some(fence) = self.state.fence_of_child(child)
-            {
-                self.children_again.insert((now, fence));
-            }
-            self.feed(now, entropy, Input::Message(message));
-        }
-    }
-
-    /// Executions that steps began under a driver that is gone: they are begun if they were not,
-    /// and what is not needed any more is called off.
-    fn look_after_children(&mut self, now: Timestamp) {
-        let fences: Vec<Fence> = self.state.children().map(|(fence, _)| fence).collect();
-        self.children_again.extend(fences.into_iter().map(|fence| (now, fence)));
-        self.due.extend(self.state.abandoned_children().into_iter().map(Effect::CancelChild));
-    }
-
-    fn look_again(&mut self, now: Timestamp) {
-        while let Some((at, child)) = self.telling_again.pop_first() {
-            if at > now {
-                self.telling_again.insert((at, child));
-                break;
-            }
-            self.due.push(Effect::CancelChild(child));
-        }
-        while let Some((at, fence)) = self.children_again.first().copied() {
-            if at > now {
-                return;
-            }
-            self.children_again.remove(&(at, fence));
-            let begun_at = self.state.attempt(fence).map(|(_, attempt)| attempt.started_at);
-            let child = begun_at.and_then(|begun_at| self.state.child(fence, begun_at));
-            self.due.extend(child.map(|child| Effect::Child(Box::new(child))));
-        }
-    }
-
-    /// Whether others are looked at or told again before this driver must be done. Whoever comes
-    /// after it does so as well.
-    fn comes_back(&self, now: Timestamp) -> bool {
-        let again = !self.children_again.is_empty() || !self.telling_again.is_empty();
-        again && now < self.limits.lifetime_end
-    }
-
-    fn is_idle(&self, now: Timestamp) -> bool {
-        let asking = self.gates.asking.values().any(|asking| *asking == Asking::InFlight);
-        self.unsent.is_empty()
-            && self.append == Append::Idle
-            && self.calls.is_empty()
-            && self.children.is_empty()
-            && !self.comes_back(now)
-            && self.telling.is_empty()
-            && self.due.is_empty()
-            && !asking
-            && !self.releasing
-            && !self.closes
-            && self.renewing.is_none()
-    }
-
-    /// An execution that waits for somebody's word listens more often.
-    fn renew_in(&self) -> Millis {
-        let listens = self.state.awaits_somebody();
-        self.limits.renew_every.min(if listens { LISTEN_EVERY } else { Millis::new(u64::MAX) })
-    }
-
-    /// Whether something could start whose gate is not asked, or not any more: it does not fit in
-    /// this driver's limits.
-    fn is_left_unasked(&self, now: Timestamp) -> bool {
-        let asks = self.slots() > 0 && self.next_asking().is_some();
-        !asks && self.state.has_startable(now)
-    }
-
-    /// With nothing in flight: give the lease back when the next thing to do lies beyond this
-    /// driver's limits; else wait for it.
-    fn release(&mut self, now: Timestamp) -> Option<Action> {
-        let again = !self.children_again.is_empty() || !self.telling_again.is_empty();
-        let wake_at = if again {
-            now.plus(LOOK_AGAIN)
-        } else if self.could_start(now) || self.is_left_unasked(now) {
-            // What fitted in no driver's lifetime must not go round in a hot circle.
-            if self.fruitless { now.plus(self.limits.renew_every) } else { AT_ONCE }
-        } else {
-            let timers = [self.state.next_timer(now), self.next_asking()];
-            let next = timers.into_iter().flatten().min().unwrap_or(self.limits.lifetime_end);
-            // What only waits is woken by the shard: at its moment, or when something comes.
-            let waits = matches!(self.state.status, Status::Waiting | Status::Paused);
-            let soon = next <= now.plus(IDLE_MAX);
-            if next < self.limits.lifetime_end && (soon || !waits) {
-                return None;
-            }
-            next
-        };
-        self.releasing = true;
-        Some(Action::Release { epoch: self.epoch, seen: self.seen, wake_at })
-    }
-}
-
-/// The pause after so many requests in a row got no answer.
-fn pause(lost: u32) -> Millis {
-    Millis::new(PAUSE.get() << lost.min(DOUBLINGS_MAX))
 }

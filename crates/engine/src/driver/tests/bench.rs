@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::super::handover::AT_ONCE;
 use super::super::*;
+use crate::execution::Message;
 use crate::execution::tests::story::{BEGINNING_MS, started, template, terms};
 use crate::execution::{Fault, Outcome, Payload, Terms, start};
 use crate::plan::Plan;
 use crate::plan::definition::{StepDefinition, TemplateDefinition};
+use crate::shard::After;
+use crate::time::Millis;
 
 /// A moment so many milliseconds into the story.
 pub fn ms(ms: i64) -> Timestamp {

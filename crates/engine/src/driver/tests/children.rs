@@ -5,8 +5,10 @@ use serde_json::json;
 
 use super::super::*;
 use super::bench::{Bench, entry, limits, ms};
-use crate::execution::tests::asking::{cancel, child, configured, outcome, with_others};
-use crate::execution::tests::story::{Shape, step, template, terms};
+use crate::execution::Message;
+use crate::execution::tests::asking::{cancel, child, configured, outcome};
+use crate::execution::tests::asking::{pause, rerun, with_others};
+use crate::execution::tests::story::{Shape, step, template, terms, transform};
 use crate::plan::definition::StepDefinition;
 
 fn bench(steps: Vec<StepDefinition>) -> Bench {
@@ -150,4 +152,49 @@ fn a_cancel_reaches_the_child_and_waits_for_it() {
     bench.answer(Answer::Called { fence, outcome: outcome(Err(fault), Some(0)) });
     let record = "append 4: attempt_failed sub, step_cancelled sub, finished (ended)";
     assert_eq!(bench.act(6), [record]);
+}
+
+#[test]
+fn a_child_whose_start_is_on_the_way_is_told_after_it() {
+    let first = configured(step("first"), json!({"join": "any", "losers": "cancel"}));
+    let mut bench = bench(vec![child("sub"), step("b"), first.after(&["sub", "b"])]);
+    let (fence, _) = sub(&bench);
+    bench.act(0);
+    bench.succeed("b", json!({}));
+    bench.act(1);
+    bench.appended();
+    assert_eq!(bench.act(2), ["call first"], "a call-off that came first would find nobody");
+    bench.answer(accepted(fence));
+    assert_eq!(bench.act(3), ["call a child off"]);
+}
+
+#[test]
+fn a_child_is_called_off_though_its_step_is_done_anew_before_that_is_durable() {
+    let first = transform("first", json!({"x": 1})).edit(|step| {
+        step.config = Some(json!({"join": "any", "losers": "cancel"}));
+    });
+    let steps = vec![
+        step("a"),
+        child("sub").after(&["a"]),
+        step("b"),
+        first.after(&["sub", "b"]),
+        step("c"),
+        step("d"),
+    ];
+    let mut bench = bench(steps);
+    bench.act(0);
+    bench.succeed("a", json!({}));
+    bench.act(1);
+    bench.appended();
+    let (fence, _) = sub(&bench);
+    bench.act(2);
+    bench.answer(accepted(fence));
+    bench.succeed("c", json!({}));
+    bench.act(3);
+    bench.succeed("b", json!({}));
+    bench.appended_with(vec![entry(1, &pause()), entry(2, &rerun("a", None))]);
+    let record = bench.act(4);
+    assert!(record[0].contains("step_cancelled sub") && record[0].contains("reset"), "{record:?}");
+    bench.appended();
+    assert!(bench.act(5).contains(&"call a child off".to_owned()));
 }

@@ -9,6 +9,7 @@ use crate::admission::HeldBy;
 use crate::execution::tests::asking::{pause, with_others};
 use crate::execution::tests::story::{Shape, http, retries, step, template, terms};
 use crate::plan::definition::StepDefinition;
+use crate::time::Millis;
 
 fn gated(name: &str) -> StepDefinition {
     step(name).worker("gated")

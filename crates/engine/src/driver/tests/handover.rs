@@ -7,6 +7,7 @@ use super::bench::{Bench, limits, ms};
 use crate::execution::Terms;
 use crate::execution::tests::story::{Shape, http, retries, step, terms};
 use crate::plan::definition::RetryDefinition;
+use crate::time::Millis;
 
 fn released(inbox: Vec<InboxEntry>) -> Answer {
     Answer::Released(Ok(inbox))

@@ -8,6 +8,7 @@ use super::bench::{Bench, entry, limits, ms};
 use crate::execution::tests::asking::{cancel, completed, kill, outcome, pause, resume, retry};
 use crate::execution::tests::asking::{rerun, signal, wait};
 use crate::execution::tests::story::{Shape, http, retries, step};
+use crate::shard::After;
 
 fn renewed(inbox: Vec<InboxEntry>) -> Answer {
     Answer::Renewed(Ok(inbox))

@@ -6,6 +6,7 @@ use super::super::*;
 use super::bench::{Bench, limits, ms};
 use crate::execution::Outcome;
 use crate::execution::tests::story::{Shape, retries, step};
+use crate::time::Millis;
 
 fn renewed() -> Answer {
     Answer::Renewed(Ok(Vec::new()))

@@ -201,7 +201,7 @@ fn an_execution_that_a_step_began_is_called_off_and_waited_for() {
     story.done("a");
     let sub = story.begun[0].id.clone();
     story.ask(cancel());
-    assert_eq!(story.called_off, [sub.clone()]);
+    assert_eq!(story.called_off, std::slice::from_ref(&sub));
     assert_eq!(story.in_flight(), ["sub"], "what it did may have to be undone first, by itself");
     let ended = crate::execution::Fault::new(FaultKind::Child, "execution.cancelled", "called off");
     story.breaks("sub", ended);

@@ -139,7 +139,7 @@ impl Tale {
                 self.now = self.now.plus(Millis::new(self.draw.below(4_000)));
                 Input::Tick
             }
-            11 | 12 => self.to_next_timer(),
+            11 | 12 => self.next_moment(),
             13 if self.draw.one_in(3) => {
                 Input::TakenOver { epoch: Epoch(2), up_to: self.state.last_fence() }
             }
@@ -148,7 +148,7 @@ impl Tale {
         }
     }
 
-    fn to_next_timer(&mut self) -> Input {
+    fn next_moment(&mut self) -> Input {
         let far = self.now.plus(Millis::from_secs(30));
         if let Some(next) = self.state.next_timer(self.now)
             && (next <= far || self.draw.one_in(40))

@@ -182,9 +182,12 @@ fn sql_in(source: &str) -> Vec<String> {
 #[test]
 fn seeded_templates_make_valid_plans() {
     let db = Sqlite::new();
-    for (name, steps) in
-        [(None, 6), (Some("rss_intelligence_pipeline"), 6), (Some("basic_research_pipeline"), 1)]
-    {
+    for (name, steps) in [
+        (None, 6),
+        (Some("rss_intelligence_pipeline"), 6),
+        (Some("reviewed_intelligence_pipeline"), 7),
+        (Some("basic_research_pipeline"), 1),
+    ] {
         let definition = wait(templates::load_definition(&db, name)).unwrap().unwrap().unwrap();
         let plan = Plan::compile(&definition).unwrap_or_else(|found| panic!("{found:#?}"));
         assert_eq!(plan.steps.len(), steps);
@@ -194,7 +197,11 @@ fn seeded_templates_make_valid_plans() {
         listed.iter().map(|row| (row.name.as_str(), row.is_default, row.step_count)).collect();
     assert_eq!(
         listed,
-        [("basic_research_pipeline", false, 1), ("rss_intelligence_pipeline", true, 6)]
+        [
+            ("basic_research_pipeline", false, 1),
+            ("reviewed_intelligence_pipeline", false, 7),
+            ("rss_intelligence_pipeline", true, 6),
+        ]
     );
 }
 

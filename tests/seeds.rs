@@ -7,6 +7,8 @@ mod sqlite;
 use bitware_orchestrator::db::templates;
 use engine::expr::{Condition, Mapping, MappingRoot, Scope};
 use engine::plan::definition::{StepDefinition, TemplateDefinition};
+use engine::plan::{Kind, Plan};
+use engine::time::Millis;
 use serde_json::{Map, Value, json};
 use sqlite::{Sqlite, wait};
 
@@ -154,6 +156,41 @@ fn where_nothing_is_found_nothing_further_is_asked() {
     let result = walk.eval(walk.definition.output_mapping.as_ref().unwrap(), None);
     assert_eq!(result["sources"], json!([]));
     assert_eq!(result["report"], Value::Null);
+}
+
+/// What differs from the template that asks nobody is the review and what follows from it.
+#[test]
+fn the_reviewed_report_is_the_usual_one_after_an_approval() {
+    let mut walk = Walk::new("reviewed_intelligence_pipeline", json!({"report_type": "brief"}));
+    let usual = Walk::new("rss_intelligence_pipeline", json!({}));
+    for step in &usual.definition.steps {
+        let same = StepDefinition {
+            order: step.order,
+            depends_on: step.depends_on.clone(),
+            ..walk.step(&step.name).clone()
+        };
+        assert_eq!(&same, step);
+    }
+    assert_eq!(walk.definition.steps.len(), usual.definition.steps.len() + 1);
+    assert_eq!(walk.definition.cache_ttl_s, Some(0), "no approval counts for another execution");
+    assert!(!walk.is_due("review") && !walk.is_due("report_generation"), "there is nothing yet");
+
+    let article = json!({"id": "a1", "title": "Spring tide", "url": "https://1.example/a1"});
+    let classified = json!({"analyzed_articles": [article], "insights": {}, "quality_score": 0.7});
+    walk.answer("content_classification", classified);
+    assert!(walk.is_due("review"));
+    let plan = Plan::compile(&walk.definition).unwrap();
+    let review = plan.step(plan.find("review").unwrap());
+    let Kind::Wait(wait) = &review.kind else { panic!("{:?}", review.kind) };
+    assert_eq!(wait.of.signal(), Some("review"));
+    assert_eq!(wait.timeout, Some(Millis::from_secs(3 * 24 * 3600)));
+
+    walk.answer("review", json!({"approved": true, "by": "ada", "report_type": "detailed"}));
+    let input = walk.input("report_generation");
+    assert_eq!(input["report_type"], "brief", "what the reviewer says is kept apart");
+    assert_eq!(input["articles"], json!([article]));
+    let result = walk.eval(walk.definition.output_mapping.as_ref().unwrap(), None);
+    assert_eq!(result["review"]["by"], "ada");
 }
 
 #[test]

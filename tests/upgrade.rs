@@ -12,6 +12,8 @@ const FIX: &str = include_str!("../database_fix.sql");
 const LEGACY: &str = include_str!("fixtures/legacy_schema.sql");
 const FOUNDATION: &str = include_str!("../migrations/0001_foundation.sql");
 const STRATEGIES: &str = include_str!("../migrations/0003_strategies.sql");
+const GATES: &str = include_str!("../migrations/0002_worker_gates.sql");
+const REVIEWED: &str = include_str!("../migrations/0004_reviewed_pipeline.sql");
 const LEGACY_FIRST: &str = include_str!("fixtures/legacy_first_schema.sql");
 
 #[test]
@@ -147,5 +149,41 @@ fn the_fix_carries_the_schema_word_for_word() {
     };
     for from in ["-- == part 1:", "-- == part 2:"] {
         assert_eq!(part(FIX, from), part(SCHEMA, from));
+    }
+}
+
+/// A template that comes with a version is added to databases in use, and no row of an operator's
+/// is touched: neither an edited one nor one that has the new template's name already.
+#[test]
+fn a_template_that_is_new_is_added_and_nothing_else_changes() {
+    let edited = "UPDATE pipeline_templates SET failure_tolerance = 'park'
+          WHERE name = 'rss_intelligence_pipeline';
+        UPDATE pipeline_steps SET timeout_ms = 7 WHERE step_name = 'feed_fetching';
+        DELETE FROM pipeline_steps WHERE step_name = 'source_curation';";
+    let own = "INSERT INTO pipeline_templates (name) VALUES ('reviewed_intelligence_pipeline');
+        INSERT INTO pipeline_steps (template_name, step_order, step_name, worker_name)
+        VALUES ('reviewed_intelligence_pipeline', 1, 'ours', 'feed_fetcher');";
+    let watched = ["pipeline_templates", "pipeline_steps", "worker_registry"].map(str::to_owned);
+    for road in [REVIEWED, FIX] {
+        let old = [FOUNDATION, GATES, STRATEGIES, edited];
+        let connection = database(&old);
+        let before = rows(&connection, &watched, true);
+        connection.execute_batch(road).unwrap();
+        let after = rows(&connection, &watched, true);
+        for (table, added) in [("pipeline_templates", 1), ("pipeline_steps", 7)] {
+            let (old, new) = (&before[table], &after[table]);
+            assert!(old.iter().all(|row| new.contains(row)), "{table}");
+            let of = |row: &&String| row.contains("reviewed_intelligence_pipeline");
+            assert_eq!((new.len() - old.len(), new.iter().filter(of).count()), (added, added));
+        }
+        assert_eq!(after["worker_registry"], before["worker_registry"]);
+        let default = "SELECT name FROM pipeline_templates WHERE is_default = 1";
+        assert_eq!(lines(&connection, default), ["rss_intelligence_pipeline"]);
+
+        let connection = database(&[&old[..], &[own]].concat());
+        let before = rows(&connection, &watched, true);
+        connection.execute_batch(road).unwrap();
+        let changed = difference(&before, &rows(&connection, &watched, true));
+        assert_eq!(changed, Vec::<String>::new());
     }
 }

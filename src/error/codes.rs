@@ -117,6 +117,10 @@ codes! {
         ["Rerun a step, or restart the execution."];
     BudgetExhausted CONFLICT "budget.exhausted" "The budget is exhausted"
         ["Resume with a higher budget_limit."];
+    BudgetNotRaised CONFLICT "budget.not_raised" "The budget can only be raised"
+        ["Resume with a budget_limit above the one that detail names, or without one."];
+    BudgetOfParent CONFLICT "budget.of_parent" "The budget is a share of another execution's"
+        ["Resume without budget_limit, or raise the parent's and rerun its step."];
     SignalUnknown NOT_FOUND "signal.unknown" "No step waits for a signal of this name"
         ["Use the name that the template's step of the kind wait has."];
     SignalNotAwaited CONFLICT "signal.not_awaited" "The signal is no longer awaited"
@@ -127,6 +131,8 @@ codes! {
         ["Rerun the step that it waits for."];
     StepInFlight CONFLICT "step.in_flight" "An attempt of the step is in flight"
         ["Try again when the attempt is over."];
+    StepCompensated CONFLICT "step.compensated" "The step was undone as a whole"
+        ["Rerun the whole step instead of one element of it."];
     StepUnknown NOT_FOUND "step.unknown" "The execution has no such step"
         ["Use a step's name as the pipeline_url shows it, or name[index] for a map's element."];
     FenceStale CONFLICT "fence.stale" "Nobody waits for this attempt any more"

@@ -22,6 +22,33 @@ fn every_code_stands_in_the_documentation() {
     assert_eq!(documented, ErrorCode::ALL.len(), "a code stands there that does not exist");
 }
 
+/// A code that the table lacks would reach clients as `execution.refused`.
+#[test]
+fn every_code_that_the_engine_refuses_with_is_in_the_table() {
+    let source = include_str!("../../crates/engine/src/execution/refusal.rs");
+    let codes = codes_in(source);
+    assert!(codes.len() >= 15, "{codes:?}");
+    assert!(codes.contains("step.compensated") && codes.contains("budget.not_raised"), "{codes:?}");
+    let lacking = codes.iter().filter(|code| ErrorCode::parse(code).is_none());
+    assert_eq!(lacking.collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[test]
+fn the_search_for_codes_takes_codes_alone() {
+    let source =
+        r#"refuse("a.b_c", format!("step `{x}`: no.")); ["e", "F.g", ".h", "i.", "j.k l"]"#;
+    assert_eq!(codes_in(source).into_iter().collect::<Vec<_>>(), ["a.b_c"]);
+}
+
+/// The string literals that read like codes.
+fn codes_in(source: &str) -> std::collections::BTreeSet<&str> {
+    let part = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let literals = source.split('"').skip(1).step_by(2);
+    literals.filter(|text| text.contains('.') && text.split('.').all(part)).collect()
+}
+
 #[test]
 fn codes_are_unique() {
     let mut codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();

@@ -80,10 +80,10 @@ impl State {
         more == MicroUsd::ZERO || self.budget.is_none_or(|budget| taken.plus(more) <= budget)
     }
 
-    /// Whether what is spent and kept back keeps the limit.
-    pub(super) fn is_in_budget(&self) -> bool {
-        let taken = self.spent.plus(self.reserved).plus(self.kept);
-        self.budget.is_none_or(|budget| taken <= budget)
+    /// Whether the budget pays for this besides what is spent and in flight.
+    pub(super) fn could_pay(&self, more: MicroUsd) -> bool {
+        let bound = self.spent.plus(self.reserved).plus(more);
+        self.budget.is_none_or(|budget| bound <= budget)
     }
 
     /// The elements of the map at `index`.

@@ -8,7 +8,7 @@ use super::advance::Deciding;
 use super::answers::mix;
 use super::asks::MAP_OUTPUT_BYTES_MAX;
 use super::schedule::Considered;
-use super::{Event, Fault, FaultKind, Part, Payload, State, StepStatus, Unit};
+use super::{Event, Fault, FaultKind, Part, Payload, State, Status, StepStatus, Unit};
 use crate::ids::{ExecutionId, Fence};
 use crate::money::MicroUsd;
 use crate::plan::{Address, Awaited, Kind, Step, StepIndex, Sub, Target, Tolerated, Wait};
@@ -74,11 +74,13 @@ impl Deciding<'_> {
             return Considered::Moved;
         }
         let reserved = self.state.reservation(unit);
-        // For the first attempt to undo a step money was kept. Before another try, after a reset,
-        // that money was spent already.
+        // For the first attempt to undo a step money was kept, unless that was spent before steps
+        // were done anew.
         let first = unit.part == Part::Undo && attempts == 0;
-        let kept = first && (!self.state.step(unit.step).undo_tried || self.state.is_in_budget());
-        let affordable = kept || (!first && self.state.can_afford(reserved));
+        let affordable = match first {
+            true => !self.state.short || self.state.could_pay(reserved),
+            false => self.state.can_afford(reserved),
+        };
         if !affordable && unit.part == Part::Undo {
             let message = format!("what is left of the budget does not cover {reserved} more");
             self.unit_failed(unit, Fault::new(FaultKind::Limit, "budget.exhausted", message));
@@ -88,6 +90,7 @@ impl Deciding<'_> {
             return Considered::Waits;
         }
         self.begun += 1;
+        self.wake();
         self.emit(Event::AttemptStarted {
             step: plan.path(unit),
             generation,
@@ -100,6 +103,13 @@ impl Deciding<'_> {
             child: None,
         });
         Considered::Moved
+    }
+
+    /// What begins is active.
+    fn wake(&mut self) {
+        if self.state.status == Status::Waiting {
+            self.emit(Event::Woken { at: self.context.now });
+        }
     }
 
     pub(super) fn begin_map(&mut self, index: StepIndex) -> Considered {
@@ -229,6 +239,7 @@ impl Deciding<'_> {
         let work = self.state.step(index);
         let (attempt, generation) = (work.attempts + 1, work.generation);
         let fence = self.state.fence.next();
+        self.wake();
         self.emit(Event::AttemptStarted {
             step: self.state.plan.step(index).name.clone(),
             generation,

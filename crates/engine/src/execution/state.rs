@@ -43,6 +43,8 @@ pub struct State {
     pub reserved: MicroUsd,
     /// What is kept back for undoing what succeeded.
     pub(super) kept: MicroUsd,
+    /// Whether, since steps were done anew, less is left than that.
+    pub(super) short: bool,
     /// Whether some of what was spent is an estimate.
     pub cost_estimated: bool,
     /// Whether two steps were in flight at the same time.
@@ -120,6 +122,7 @@ impl State {
             spent: MicroUsd::ZERO,
             reserved: MicroUsd::ZERO,
             kept: MicroUsd::ZERO,
+            short: false,
             cost_estimated: false,
             overlapped: false,
             clock: Clock { since: started.at, before: Millis::ZERO, runs: true },
@@ -239,7 +242,8 @@ impl State {
 
     /// How many elements of a map may begin besides those that are in progress.
     pub(super) fn places_for_elements(&self, step: StepIndex) -> usize {
-        let (Kind::Map(each), Some(map)) = (&self.plan.step(step).kind, &self.step(step).map) else {
+        let (Kind::Map(each), Some(map)) = (&self.plan.step(step).kind, &self.step(step).map)
+        else {
             return 0;
         };
         let one = (self.started.terms.parallelism <= 1).then_some(1);

@@ -93,8 +93,6 @@ pub struct StepState {
     pub wait: Option<WaitState>,
     /// What undoes it, once that has begun.
     pub undo: Option<Box<Work>>,
-    /// Whether undoing it was tried before it was done anew, and took what was kept for that.
-    pub(super) undo_tried: bool,
     /// Whether it was called off because others had done what it was for.
     pub needless: bool,
     /// Its place among those that succeeded, by time.
@@ -214,7 +212,6 @@ impl StepState {
             map: None,
             wait: None,
             undo: None,
-            undo_tried: false,
             needless: false,
             completion: 0,
             writes: Writes::Nothing,

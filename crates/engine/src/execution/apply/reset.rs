@@ -42,7 +42,7 @@ impl State {
         }
         // What could not be undone stands, and is undone anew should it come to that again.
         for step in &mut self.steps {
-            step.undo_tried |= step.undo.take().is_some_and(|undo| undo.attempts > 0);
+            step.undo = None;
         }
         if let (Some(first), Some(input)) = (units.first(), input)
             && let Some(work) = self.work_mut(*first)
@@ -56,6 +56,7 @@ impl State {
         self.unwinding = None;
         self.restart_clock(at);
         self.derive(at);
+        self.short = !self.could_pay(self.kept);
         Ok(())
     }
 

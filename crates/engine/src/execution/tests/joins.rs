@@ -273,3 +273,18 @@ fn the_place_of_a_loser_is_the_steps_at_once() {
     story.wait(7_000);
     assert_eq!((story.in_flight(), story.ended()), (vec!["j".to_owned()], "running"));
 }
+
+#[test]
+fn a_step_that_begins_with_the_money_of_a_loser_wakes_the_execution() {
+    let join = any("j", &["c", "w"]).worker("paid").set("losers", json!("cancel"));
+    let undone = child("c").set("compensate", json!({"worker": "paid"}));
+    let steps = vec![undone, wait("w", json!({"signal": "go"})), join.when(json!("false"))];
+    let other = step("k").worker("paid").after(&["w"]);
+    let template = with_inner(template([steps, vec![other]].concat()), vec![step("i")]);
+    let mut story = Story::of(template, super::kinds::budget(250));
+    assert_eq!(story.ended(), "waiting");
+    story.wait(1_000);
+    story.signal("go", json!(1));
+    assert_eq!((story.status("j"), story.in_flight()), ("skipped", vec!["k".to_owned()]));
+    assert_eq!((story.ended(), story.told("woken").len()), ("running", 1));
+}

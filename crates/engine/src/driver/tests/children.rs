@@ -1,5 +1,5 @@
-//! Executions that steps begin: begun once, looked at when their end is told, and told when they are
-//! not needed any more.
+//! Executions that steps begin: begun once, looked at when their end is told, and told when they
+//! are not needed any more.
 
 use serde_json::json;
 

@@ -104,8 +104,8 @@ fn a_result_that_was_reported_before_the_take_over_is_not_lost() {
     let fence = bench.fence("a");
     let report = completed(fence, outcome(Ok(json!({})), None));
     let mut bench = bench.taken_with(5_000, limits(), &[entry(1, &report)]);
-    let record = "append 2: step_succeeded a, taken_over, attempt_failed b, step_failed b, finished \
-                  (ended)";
+    let record = "append 2: step_succeeded a, taken_over, attempt_failed b, step_failed b, \
+                  finished (ended)";
     assert_eq!(bench.act(5_000), [record]);
 }
 

@@ -1,5 +1,5 @@
-//! Workers that answer 202 and report later: no connection is held, no driver is needed, and silence
-//! is a failed attempt.
+//! Workers that answer 202 and report later: no connection is held, no driver is needed, and
+//! silence is a failed attempt.
 
 use serde_json::json;
 

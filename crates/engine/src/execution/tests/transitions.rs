@@ -122,8 +122,8 @@ execution stand. Inputs with the same outcome stand together; below them what fo
 in order, then where the execution stands. `refused` is what whoever sends a message is told;
 `rejected` is the answer to an input that nobody waits for. Neither changes anything.
 `answered` is the end of a call, `completed` a report of a worker that had answered 202.
-The plans are in `src/execution/tests/transitions/scenes.rs`, the inputs beside them; write this file
-anew with UPDATE_TRANSITIONS=1.
+The plans are in `src/execution/tests/transitions/scenes.rs`, the inputs beside them; write this
+file anew with UPDATE_TRANSITIONS=1.
 ";
 
 impl Scene {

@@ -134,7 +134,7 @@ fn steps() -> Vec<Scene> {
         scene("pending", "s", Is::Pending, run, begun(vec![other(), s().after(&["other"])])),
         scene("ready, without a slot", "s", Is::Ready, run, without_a_slot(vec![queued()])),
         scene("ready, at a gate", "s", Is::Ready, run, begun(vec![gated()])),
-        scene("ready, too dear for now", "s", Is::Ready, run, dear),
+        scene("ready, too dear as yet", "s", Is::Ready, run, dear),
         scene("running", "s", Is::Running, run, begun(vec![s()])),
         scene("running, and it can be undone", "s", Is::Running, run, begun(vec![undone_s()])),
         scene("running, accepted", "s", Is::Running, Status::Waiting, accepted),

@@ -185,8 +185,9 @@ impl Driver {
         {
             self.renew_at = self.renew_at.min(now);
         }
-        // A slot came free, or a retry is due: whatever else is in flight.
-        if self.slots() > 0 && self.could_start(now) {
+        // A slot came free, or a retry is due: whatever else is in flight. Or it can be paid for no
+        // more.
+        if (self.slots() > 0 && self.could_start(now)) || self.state.lacks_money(now) {
             self.feed(now, entropy, Input::Tick);
         }
         let mut actions = Vec::new();

@@ -103,6 +103,24 @@ fn a_retry_that_is_due_does_not_wait_for_a_slow_sibling() {
 }
 
 #[test]
+fn a_retry_that_is_due_and_cannot_be_paid_pauses_the_execution() {
+    let terms = crate::execution::Terms {
+        budget: Some(crate::money::MicroUsd::from_micros(150)),
+        ..crate::execution::tests::story::terms()
+    };
+    let steps = vec![step("a").worker("paid").retry(retries(1))];
+    let mut bench = Bench::of(steps, terms, limits());
+    bench.act(0);
+    bench.fail("a", broken());
+    bench.act(1);
+    bench.appended();
+    bench.act(1);
+    assert_eq!(bench.driver.wake_at(ms(1)), Some(ms(1_000)), "the moment of the retry");
+    let paused = bench.act(1_000);
+    assert_eq!(paused, ["append 3: paused"], "what the first try cost leaves too little");
+}
+
+#[test]
 fn a_retry_that_is_due_while_all_slots_are_taken_starts_with_the_first_that_comes_free() {
     let one = Limits { in_flight_max: 1, ..limits() };
     let mut bench = Bench::begun(vec![step("a").retry(retries(1)), step("b")], one);

@@ -49,7 +49,7 @@ impl Deciding<'_> {
         }
         if self.state.unsettled == 0 {
             self.end();
-        } else if self.state.in_flight.is_empty() && self.pause_if_unaffordable() {
+        } else if self.pause_if_unaffordable() {
         } else if self.state.status == Status::Running && self.state.only_waits(self.context.now) {
             self.emit(Event::Parked { at: self.context.now });
         }
@@ -195,17 +195,11 @@ impl Deciding<'_> {
         some
     }
 
-    /// With nothing in flight and no retry to come, what the budget cannot cover waits for an
-    /// operator. A step that only lacks a slot or time starts under the next driver.
+    /// What the budget cannot cover waits for an operator, once nothing else goes on.
     fn pause_if_unaffordable(&mut self) -> bool {
         let now = self.context.now;
-        let retry_to_come = self.state.retrying.last().is_some_and(|(at, _)| *at > now);
-        if retry_to_come || self.state.has_startable(now) {
-            return false;
-        }
         let state = &self.state;
-        let dear = |unit: &Unit| !state.affords(*unit);
-        let Some(unit) = state.startable(now).find(dear) else { return false };
+        let Some(unit) = state.unaffordable(now) else { return false };
         let limit = state.budget.unwrap_or_default();
         let reason = PauseReason::Budget {
             step: state.plan.path(unit),
@@ -300,6 +294,23 @@ impl State {
             return self.next_undo(now).is_some();
         }
         self.startable(now).any(|unit| self.affords(unit))
+    }
+
+    /// What the budget does not cover while nothing is in flight and no retry is to come. A step
+    /// that only lacks a slot or time starts under the next driver.
+    fn unaffordable(&self, now: Timestamp) -> Option<Unit> {
+        let retry_to_come = self.retrying.last().is_some_and(|(at, _)| *at > now);
+        if !self.in_flight.is_empty() || retry_to_come || self.has_startable(now) {
+            return None;
+        }
+        self.startable(now).find(|unit| !self.affords(*unit))
+    }
+
+    /// Whether it must be paused for want of money: a retry that the budget covers no more has
+    /// just come due.
+    pub fn lacks_money(&self, now: Timestamp) -> bool {
+        let goes_on = !self.status.is_final() && self.paused.is_none() && self.unwinding.is_none();
+        goes_on && self.unaffordable(now).is_some()
     }
 
     /// Whether some unit could start now that no gate holds.

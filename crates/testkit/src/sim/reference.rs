@@ -64,8 +64,8 @@ fn live(template: &Template, started: Started, plan: Arc<Plan>) -> State {
         }
         let wanted = state.asking(&at(now, &gates), usize::MAX);
         gates.passes.extend(wanted);
-        let signal = state.steps.iter().filter_map(|step| step.wait.as_ref()?.signal.clone());
-        let input = signal.last().map_or(Input::Tick, |name| {
+        let mut signal = state.steps.iter().filter_map(|step| step.wait.as_ref()?.signal.clone());
+        let input = signal.next().map_or(Input::Tick, |name| {
             let payload = Payload::inline(json!({"approved": true}));
             Input::Message(Message::Signal { asked: Asked::default(), name, payload })
         });

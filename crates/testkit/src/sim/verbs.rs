@@ -114,6 +114,10 @@ impl World {
         let asked = self.asked();
         let message = match &state.paused {
             Some(PauseReason::Asked) => Some(Message::Resume { asked, budget: None }),
+            // It has its share, and no more can be had for it.
+            Some(PauseReason::Budget { .. }) if state.started.parent.is_some() => {
+                Some(Message::Cancel { asked })
+            }
             Some(PauseReason::Budget { needed, limit, .. }) => {
                 let budget = Some(limit.plus(*limit).plus(*needed).plus(*needed));
                 Some(Message::Resume { asked, budget })

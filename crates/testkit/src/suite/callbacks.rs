@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::expect::{
     BODY_TOO_LARGE, EXECUTION_ENDED, FENCE_STALE, JSON_MALFORMED, PIPELINE_NOT_FOUND,
     REQUEST_INVALID, STEP_UNKNOWN, WORKER_INVALID, WORKER_REQUIRED, completed, demand, fault, same,
-    violation,
+    step_stands, violation,
 };
-use super::subject::{Ask, NOBODY};
+use super::subject::{AFTER_REVIEW, Ask, NOBODY};
 use super::{Outcome, Phase, Subject, cases};
 
 const PATH: &str = "/pipeline/{id}/steps/{step}/complete";
@@ -118,15 +118,18 @@ async fn large(it: &Subject) -> Outcome {
 }
 
 async fn stale(it: &Subject) -> Outcome {
-    let (id, paused) = it.act(|id| it.verb(id, "pause")).await?;
-    same("pause", paused.text("/execution_status"), "paused")?;
-    let shown = it.get(&format!("/pipeline/{id}")).by_client().send().await?;
-    let step = shown.text("/pipeline/worker_results/0/step_name");
-    for body in [succeeded(1_000_000), json!({ "status": "running", "fence": 1_000_000 })] {
-        let reply = ask(it, &id, step).json(&body).send().await?;
-        fault(&reply, FENCE_STALE)?;
-        it.document().await?.check("POST", PATH, &reply)?;
+    let id = it.reviewed().await?;
+    // A step that is done, and one whose turn has not come: nobody waits for a report of either.
+    for step in ["topic_research", AFTER_REVIEW] {
+        for body in [succeeded(1_000_000), json!({ "status": "running", "fence": 1_000_000 })] {
+            let reply = ask(it, &id, step).json(&body).send().await?;
+            fault(&reply, FENCE_STALE).map_err(|found| format!("{step}: {found}"))?;
+            it.document().await?.check("POST", PATH, &reply)?;
+        }
     }
+    let shown = it.shown(&id).await?;
+    same("status", shown.text("/status"), "waiting")?;
+    step_stands(&shown, AFTER_REVIEW, "pending")?;
     let cancelled = it.verb(&id, "cancel").send().await?;
     demand!(cancelled.status < 300, "cancel is {}", cancelled.status);
     Ok(())

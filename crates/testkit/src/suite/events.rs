@@ -1,12 +1,12 @@
 //! `GET /pipeline/{id}/events`: the journal as server-sent events.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::expect::{
     EVENT_ID_INVALID, KEY_REQUIRED, PIPELINE_NOT_FOUND, QUERY_INVALID, demand, fault, moment, same,
     status,
 };
-use super::subject::NOBODY;
+use super::subject::{AFTER_REVIEW, NOBODY};
 use super::{Outcome, Phase, Subject, cases};
 use crate::client::Reply;
 
@@ -105,15 +105,39 @@ async fn history(it: &Subject) -> Outcome {
     whole(&told, id)
 }
 
+/// The stream is read up to the wait before the approval is given: what was told until then was
+/// told while the execution went on.
 async fn live(it: &Subject) -> Outcome {
-    let id = it.begin().await?;
-    let told = read(it, &id, None).await?;
-    ids(&told)?;
-    whole(&told, &id)?;
-    let shown = it.get(&format!("/pipeline/{id}")).by_client().send().await?;
+    let id = it.reviewed().await?;
+    let ask = it.get(&format!("/pipeline/{id}/events")).by_client();
+    let mut stream = ask.header("last-event-id", "1.1").open().await?;
+    let (status, headers) = (stream.status().as_u16(), stream.headers().clone());
+    let mut text = String::new();
+    while !text.contains("event: wait_started\n") {
+        text.push_str(&part(&mut stream).await?.ok_or("the stream ended before its end")?);
+    }
+    demand!(!text.contains("event: end\n"), "an execution that waits has ended: {text}");
+    let approved = it.review(&id).json(&json!({ "approved": true })).send().await?;
+    demand!(approved.status < 300, "the approval is {}: {}", approved.status, approved.body);
+    while let Some(more) = part(&mut stream).await? {
+        text.push_str(&more);
+    }
+    let told = events(&Reply { status, headers, body: Value::String(text) })?;
+    same("what was told live", ids(&told)?, ids(&read(it, &id, Some("1.1")).await?)?)?;
+    whole(&read(it, &id, None).await?, &id)?;
+    let done = |event: &Event| {
+        event.kind == "step_succeeded" && event.data["step"].as_str() == Some(AFTER_REVIEW)
+    };
+    demand!(told.iter().any(done), "{AFTER_REVIEW} was not told to have succeeded");
     let last = told.iter().rev().find(|event| event.kind == "finished");
     let ended = last.and_then(|event| event.data["status"].as_str());
-    same("how it ended", ended, Some(shown.text("/status")))
+    same("how it ended", ended, Some(it.shown(&id).await?.text("/status")))
+}
+
+/// What comes next of a stream; nothing at its end.
+async fn part(stream: &mut reqwest::Response) -> Result<Option<String>, String> {
+    let bytes = stream.chunk().await.map_err(|error| error.to_string())?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 async fn resumed(it: &Subject) -> Outcome {

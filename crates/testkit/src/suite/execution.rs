@@ -114,6 +114,7 @@ async fn default_template(it: &Subject) -> Outcome {
     let listed = list(&templates, "/templates")?;
     let default = listed.iter().find(|template| template["is_default"] == true);
     let default = default.and_then(|template| template["name"].as_str()).unwrap_or_default();
+    demand!(!default.is_empty(), "no template is the default: {}", templates.body);
     let body = json!({ "topic": "solar power", "use_cache": false, "async": true });
     let reply = it.start(&body).await?;
     status(&reply, 202)?;

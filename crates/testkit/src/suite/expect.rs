@@ -58,6 +58,8 @@ pub const EXECUTION_UNFINISHED: Fault =
     Fault { status: 409, code: "execution.unfinished", error: "The execution has not ended" };
 pub const EXECUTION_CANCELLED: Fault =
     Fault { status: 409, code: "execution.cancelled", error: "The execution was cancelled" };
+pub const EXECUTION_IN_PROGRESS: Fault =
+    Fault { status: 409, code: "execution.in_progress", error: "The execution is in progress" };
 pub const STEP_UNKNOWN: Fault =
     Fault { status: 404, code: "step.unknown", error: "The execution has no such step" };
 pub const NOTHING_FAILED: Fault =
@@ -209,6 +211,18 @@ pub fn completed(reply: &Reply) -> Outcome {
         demand!((0.0..=1.0).contains(&score), "final_quality_score is {score}");
     }
     Ok(())
+}
+
+/// A step of an execution.
+pub fn step<'r>(reply: &'r Reply, name: &str) -> Result<&'r Value, String> {
+    let steps = list(reply, "/pipeline/worker_results")?;
+    let found = steps.iter().find(|step| step["step_name"] == name);
+    found.ok_or_else(|| format!("{name} is missing from {:?}", texts(steps, "step_name")))
+}
+
+/// The step stands so.
+pub fn step_stands(reply: &Reply, name: &str, expected: &str) -> Outcome {
+    same(&format!("step {name}"), step(reply, name)?["status"].as_str(), Some(expected))
 }
 
 /// The first part of a value: replies can be long.

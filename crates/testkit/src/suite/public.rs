@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::expect::{
     ROUTE_UNKNOWN, demand, fault, has, list, moment, same, status, template_unknown, texts,
 };
-use super::subject::{BASIC, REPORT};
+use super::subject::{BASIC, REPORT, REVIEWED};
 use super::{Outcome, Phase, Subject, cases};
 
 /// The five workers of the seed data, each with its operation.
@@ -111,7 +111,7 @@ async fn templates(it: &Subject) -> Outcome {
     status(&reply, 200)?;
     let listed = list(&reply, "/templates")?;
     let names = texts(listed, "name");
-    for name in [BASIC, REPORT] {
+    for name in [BASIC, REPORT, REVIEWED] {
         demand!(names.contains(&name), "{name} is missing from {names:?}");
     }
     demand!(names.is_sorted(), "not by name: {names:?}");

@@ -5,15 +5,13 @@ use serde_json::{Value, json};
 
 use super::expect::{
     BODY_TOO_LARGE, EXECUTION_ENDED, Fault, JSON_MALFORMED, KEY_REQUIRED, MEDIA_TYPE,
-    PIPELINE_NOT_FOUND, REQUEST_INVALID, SIGNAL_UNKNOWN, completed, demand, fault, same, violation,
+    PIPELINE_NOT_FOUND, REQUEST_INVALID, SIGNAL_UNKNOWN, completed, demand, fault, same, step,
+    step_stands, violation,
 };
-use super::subject::{Ask, NOBODY};
+use super::subject::{AFTER_REVIEW, NOBODY, REVIEW};
 use super::{Outcome, Phase, Subject, cases};
 use crate::client::Reply;
-use crate::fixtures::SIGNAL;
 
-/// The template that waits for a signal, where the orchestrator has it.
-const WAIT: &str = "wait";
 const PATH: &str = "/pipeline/{id}/signal/{name}";
 
 pub fn phase() -> Phase {
@@ -24,6 +22,8 @@ pub fn phase() -> Phase {
             "a signal wakes the step that waits for it" => wakes,
             "a signal with the same key is met once" => same_key,
             "a signal without a body is null" => without_body,
+            "an approval that is withheld fails its step, and can be asked for again" => rejected,
+            "a signal that comes at once is kept for its step" => early,
             "a signal wants a credential" => credentials,
             "a signal to an unknown execution is 404" => unknown,
             "a signal to an execution that has ended is 409" => ended,
@@ -42,60 +42,50 @@ fn taken(reply: &Reply) -> Outcome {
     Ok(())
 }
 
-/// An execution that waits for a signal, where the orchestrator has a template with one.
-async fn waiting(it: &Subject) -> Result<Option<String>, String> {
-    const LOOKS_MAX: usize = 300;
-    if !it.has_template(WAIT).await? {
-        return Ok(None);
-    }
-    let body = json!({
-        "topic": it.token(), "pipeline_template": WAIT, "async": true, "use_cache": false,
-    });
-    let begun = it.start(&body).await?;
-    let id = begun.text("/pipeline_id").to_owned();
-    for _ in 0..LOOKS_MAX {
-        let stands = it.get(&format!("/pipeline/{id}")).by_client().send().await?;
-        if stands.text("/status") == "waiting" {
-            return Ok(Some(id));
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    Err(format!("{id} never waited"))
-}
-
-fn signal<'s>(it: &'s Subject, id: &str) -> Ask<'s> {
-    it.verb(id, &format!("signal/{SIGNAL}"))
-}
-
-/// No step of the seed data's templates waits for a signal.
 async fn not_awaited(it: &Subject) -> Outcome {
-    let (id, reply) = it.act(|id| signal(it, id).json(&json!({ "approved": true }))).await?;
+    let id = it.reviewed().await?;
+    let reply = it.verb(&id, "signal/no_such").json(&json!({ "approved": true })).send().await?;
     fault(&reply, SIGNAL_UNKNOWN)?;
-    demand!(reply.text("/detail").contains(SIGNAL), "{}", reply.text("/detail"));
+    demand!(reply.text("/detail").contains("no_such"), "{}", reply.text("/detail"));
     it.document().await?.check("POST", PATH, &reply)?;
-    completed(&it.follow(&id).await?)
+    let shown = it.shown(&id).await?;
+    same("status", shown.text("/status"), "waiting")?;
+    step_stands(&shown, REVIEW, "waiting")?;
+    approved(it, &id).await
+}
+
+/// Approves what waits for it, and sees it end with its report.
+async fn approved(it: &Subject, id: &str) -> Outcome {
+    taken(&it.review(id).json(&json!({ "approved": true })).send().await?)?;
+    report_written(&it.follow(id).await?)
+}
+
+fn report_written(end: &Reply) -> Outcome {
+    completed(end)?;
+    step_stands(end, REVIEW, "succeeded")?;
+    step_stands(end, AFTER_REVIEW, "succeeded")
 }
 
 async fn wakes(it: &Subject) -> Outcome {
-    let Some(id) = waiting(it).await? else { return not_awaited(it).await };
-    let why = it.get(&format!("/pipeline/{id}/why")).by_client().send().await?;
-    demand!(why.text("/summary").contains(SIGNAL), "{}", why.text("/summary"));
-    let reply = signal(it, &id).json(&json!({ "colour": "green" })).send().await?;
+    let id = it.reviewed().await?;
+    let word = it.token();
+    let reply = it.review(&id).json(&json!({ "approved": true, "note": word })).send().await?;
     taken(&reply)?;
     it.document().await?.check("POST", PATH, &reply)?;
     let end = it.follow(&id).await?;
-    completed(&end)?;
-    demand!(end.body.to_string().contains("green"), "the payload is nowhere: {}", end.body);
-    fault(&signal(it, &id).send().await?, EXECUTION_ENDED)
+    report_written(&end)?;
+    same("the payload", step(&end, REVIEW)?["data"]["note"].as_str(), Some(word))?;
+    fault(&it.review(&id).send().await?, EXECUTION_ENDED)
 }
 
 async fn same_key(it: &Subject) -> Outcome {
-    let Some(id) = waiting(it).await? else { return not_awaited(it).await };
+    let id = it.reviewed().await?;
     let key = format!("{}/signal", it.token());
-    let ask = || signal(it, &id).header("idempotency-key", &key).json(&json!(1));
+    let body = json!({ "approved": true });
+    let ask = || it.review(&id).header("idempotency-key", &key).json(&body);
     let (first, second) = (ask().send().await?, ask().send().await?);
     taken(&first)?;
-    completed(&it.follow(&id).await?)?;
+    report_written(&it.follow(&id).await?)?;
     let third = ask().send().await?;
     same("a repeated signal", third.status, 200)?;
     same("entry", &third.body["entry"], &first.body["entry"])?;
@@ -104,10 +94,39 @@ async fn same_key(it: &Subject) -> Outcome {
     Ok(())
 }
 
+/// Without a body the signal is `null`, and that approves nothing.
 async fn without_body(it: &Subject) -> Outcome {
-    let Some(id) = waiting(it).await? else { return not_awaited(it).await };
-    taken(&signal(it, &id).send().await?)?;
-    completed(&it.follow(&id).await?)
+    let id = it.reviewed().await?;
+    taken(&it.review(&id).send().await?)?;
+    withheld(&it.follow(&id).await?)
+}
+
+/// The approval was withheld: what is there already is kept, and no report is written.
+fn withheld(end: &Reply) -> Outcome {
+    same("status", end.text("/status"), "partial")?;
+    step_stands(end, "content_classification", "succeeded")?;
+    step_stands(end, REVIEW, "failed")?;
+    same("code", step(end, REVIEW)?["error"]["code"].as_str(), Some("wait.rejected"))?;
+    step_stands(end, AFTER_REVIEW, "skipped")
+}
+
+async fn rejected(it: &Subject) -> Outcome {
+    let id = it.reviewed().await?;
+    for answer in [json!({ "approved": false, "note": "too thin" }), json!({ "approved": 1 })] {
+        taken(&it.review(&id).json(&answer).send().await?)?;
+        withheld(&it.follow(&id).await?).map_err(|found| format!("{answer}: {found}"))?;
+        let retried = it.verb(&id, "retry").send().await?;
+        same("retry", retried.text("/status"), "done")?;
+        it.until_waiting(&id).await?;
+    }
+    approved(it, &id).await
+}
+
+/// Whether it comes before its step waits or after: it is kept for it.
+async fn early(it: &Subject) -> Outcome {
+    let begun = it.start(&it.reviewed_request()).await?;
+    let id = begun.text("/pipeline_id");
+    approved(it, id).await
 }
 
 async fn credentials(it: &Subject) -> Outcome {

@@ -12,6 +12,8 @@ use crate::client::{Client, Reply};
 
 /// The longest that an execution is followed.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// How long it is left alone between two looks at it.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// How often a start is asked for again when too many executions are in progress.
 const REFUSALS_MAX: u32 = 10;
 /// The longest pause before that.
@@ -22,10 +24,15 @@ pub const BASIC: &str = "basic_research_pipeline";
 /// The template that calls all five, in the order of its steps.
 pub const REPORT: &str = "rss_intelligence_pipeline";
 
+/// The template whose last step but one waits for a person.
+pub const REVIEWED: &str = "reviewed_intelligence_pipeline";
+/// That step, and the signal of its approval.
+pub const REVIEW: &str = "review";
+/// The step that is done only after an approval.
+pub const AFTER_REVIEW: &str = "report_generation";
+
 /// An id that is well made and that no execution has.
 pub const NOBODY: &str = "pipe_1_00000000000000000000000000";
-/// How often an execution is started that must not have ended yet when it is acted on.
-const TRIES_MAX: u32 = 20;
 
 /// See the module.
 pub struct Subject {
@@ -126,33 +133,48 @@ impl Subject {
         }
     }
 
-    /// Starts an execution of the template of all five workers and leaves it alone.
-    pub async fn begin(&self) -> Result<String, String> {
-        let mut body = self.report_request();
-        body["async"] = true.into();
-        let reply = self.start(&body).await?;
-        if reply.status != 202 {
-            return Err(format!("the start is {} instead of 202", reply.status));
-        }
-        Ok(reply.text("/pipeline_id").to_owned())
+    /// A request for the template that waits for a person, past every cache. Whatever its workers
+    /// find is put before the reviewer.
+    pub fn reviewed_request(&self) -> Value {
+        json!({
+            "topic": "artificial intelligence", "pipeline_template": REVIEWED, "use_cache": false,
+            "async": true, "max_articles": 20, "input": { "min_relevance": 0 },
+        })
     }
 
-    /// Asks something of an execution that goes on. One that has ended by then is left, and
-    /// another one started: the workers may be quick. Gives its id and the reply.
-    pub async fn act<'s>(
-        &'s self,
-        ask: impl Fn(&str) -> Ask<'s>,
-    ) -> Result<(String, Reply), String> {
-        for _ in 0..TRIES_MAX {
-            let id = self.begin().await?;
-            let reply = ask(&id).send().await?;
-            let late =
-                matches!(reply.text("/execution_status"), "completed" | "partial" | "failed");
-            if reply.text("/code") != "execution.ended" && !late {
-                return Ok((id, reply));
+    /// Starts an execution that waits for its review, and goes on when it is told something.
+    pub async fn reviewed(&self) -> Result<String, String> {
+        let reply = self.start(&self.reviewed_request()).await?;
+        if reply.status != 202 {
+            return Err(format!("the start is {} instead of 202: {}", reply.status, reply.body));
+        }
+        let id = reply.text("/pipeline_id").to_owned();
+        self.until_waiting(&id).await?;
+        Ok(id)
+    }
+
+    /// Looks at an execution until it waits.
+    pub async fn until_waiting(&self, id: &str) -> Result<Reply, String> {
+        let looks = PATIENCE.as_millis() / LOOK_PAUSE.as_millis();
+        for _ in 0..looks {
+            let shown = self.shown(id).await?;
+            match shown.text("/status") {
+                "waiting" => return Ok(shown),
+                "pending" | "running" | "paused" => tokio::time::sleep(LOOK_PAUSE).await,
+                other => return Err(format!("{id} is {other:?} instead of waiting")),
             }
         }
-        Err(format!("{TRIES_MAX} executions had ended before anything could be asked of them"))
+        Err(format!("{id} did not wait within {PATIENCE:?}"))
+    }
+
+    /// An execution as it stands.
+    pub async fn shown(&self, id: &str) -> Result<Reply, String> {
+        self.get(&format!("/pipeline/{id}")).by_client().send().await
+    }
+
+    /// Sends the review of an execution that waits for it.
+    pub fn review(&self, id: &str) -> Ask<'_> {
+        self.verb(id, &format!("signal/{REVIEW}"))
     }
 
     /// Asks a verb of an execution with the client key, and waits until it is met.
@@ -241,6 +263,11 @@ impl Ask<'_> {
     /// Sends it and reads the reply.
     pub async fn send(self) -> Result<Reply, String> {
         self.client.send(self.request).await
+    }
+
+    /// Sends it and gives the reply while its body still comes.
+    pub async fn open(self) -> Result<reqwest::Response, String> {
+        self.request.send().await.map_err(|error| error.to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::expect::{demand, list, moment, same, status, template_unknown, texts};
-use super::subject::{BASIC, REPORT};
+use super::subject::{AFTER_REVIEW, BASIC, REPORT, REVIEW, REVIEWED};
 use super::{Outcome, Phase, Subject, cases};
 use crate::client::Reply;
 
@@ -15,6 +15,7 @@ pub fn phase() -> Phase {
         cases: cases![
             "a list entry and a page say the same" => list_and_page,
             "research and curation depend on nothing, the rest on them" => dependencies,
+            "the reviewed report is the usual one with a wait before its last step" => reviewed,
             "conditions in the object form are shown as objects" => conditions,
             "mappings are shown as they are written" => mappings,
             "every template has unique step names in order" => steps_in_order,
@@ -32,6 +33,7 @@ async fn page(it: &Subject, name: &str) -> Result<Reply, String> {
 
 async fn list_and_page(it: &Subject) -> Outcome {
     let listed = it.get("/templates").send().await?;
+    status(&listed, 200)?;
     for entry in list(&listed, "/templates")? {
         let name = entry["name"].as_str().unwrap_or_default();
         let page = page(it, name).await?;
@@ -64,6 +66,21 @@ async fn dependencies(it: &Subject) -> Outcome {
         same(name, &step(&page, name)?["depends_on_steps"], &expected)?;
     }
     Ok(())
+}
+
+async fn reviewed(it: &Subject) -> Outcome {
+    let (usual, page) = (page(it, REPORT).await?, page(it, REVIEWED).await?);
+    for listed in list(&usual, "/steps")? {
+        let name = listed["step_name"].as_str().unwrap_or_default();
+        for field in ["kind", "worker_name", "endpoint", "input_mapping", "output_mapping"] {
+            same(&format!("{name}: {field}"), &step(&page, name)?[field], &listed[field])?;
+        }
+    }
+    let review = step(&page, REVIEW)?;
+    same("kind", review["kind"].as_str(), Some("wait"))?;
+    same("approval", review["config"]["approval"].as_bool(), Some(true))?;
+    same("it waits for", &review["depends_on_steps"], &json!(["content_classification"]))?;
+    same("for it waits", &step(&page, AFTER_REVIEW)?["depends_on_steps"], &json!([REVIEW]))
 }
 
 async fn conditions(it: &Subject) -> Outcome {

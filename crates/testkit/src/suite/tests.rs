@@ -25,9 +25,21 @@ fn unavailable() -> axum::response::Response {
     axum::http::StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 
+/// Whatever it is asked it takes, and shows an execution that waits and has completed at once.
+fn obliging() -> axum::response::Response {
+    let id = subject::NOBODY;
+    let body = serde_json::json!({
+        "status": "waiting", "execution_status": "paused", "pipeline_id": id, "entry": 1,
+        "pipeline_url": format!("/pipeline/{id}"), "name": "callback", "summary": "paused",
+        "pipeline": { "id": id, "status": "completed", "worker_results": [] },
+        "steps": [], "templates": [], "pipelines": [], "violations": [],
+    });
+    (axum::http::StatusCode::ACCEPTED, axum::Json(body)).into_response()
+}
+
 #[tokio::test]
 async fn a_server_that_does_nothing_passes_no_case() {
-    for answer in [empty as fn() -> _, unavailable] {
+    for answer in [empty as fn() -> _, unavailable, obliging] {
         let subject = server(answer).await;
         let mut held = Vec::new();
         for case in phases().into_iter().flat_map(|phase| phase.cases) {

@@ -4,11 +4,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::expect::{
-    EXECUTION_CANCELLED, EXECUTION_ENDED, EXECUTION_UNFINISHED, HEADER_INVALID, JSON_MALFORMED,
-    KEY_INVALID, KEY_REQUIRED, MEDIA_TYPE, NOTHING_FAILED, PIPELINE_NOT_FOUND, REQUEST_INVALID,
-    STEP_UNKNOWN, completed, demand, fault, list, pipeline_id, same, status, violation,
+    EXECUTION_CANCELLED, EXECUTION_ENDED, EXECUTION_IN_PROGRESS, EXECUTION_UNFINISHED,
+    HEADER_INVALID, JSON_MALFORMED, KEY_INVALID, KEY_REQUIRED, MEDIA_TYPE, NOTHING_FAILED,
+    PIPELINE_NOT_FOUND, REQUEST_INVALID, STEP_UNKNOWN, brief, completed, demand, fault, list,
+    pipeline_id, same, status, step, step_stands, violation,
 };
-use super::subject::NOBODY;
+use super::subject::{AFTER_REVIEW, NOBODY, REVIEW};
 use super::{Outcome, Phase, Subject, cases};
 use crate::client::Reply;
 
@@ -33,7 +34,10 @@ pub fn phase() -> Phase {
             "restart begins a new execution with the same request" => restart,
             "restart with the same key begins one" => restart_once,
             "restart of an execution that goes on is 409" => restart_early,
+            "rerun and retry of an execution that goes on are 409" => in_progress,
+            "resume of what is not paused changes nothing" => resumed_twice,
             "the result stands alone, once there is one" => result,
+            "the result of an execution that goes on is 409" => result_early,
         ],
     }
 }
@@ -113,11 +117,11 @@ async fn bodies(it: &Subject) -> Outcome {
 
 async fn cancel(it: &Subject) -> Outcome {
     let body = json!({ "reason": "the suite wants to know" });
-    let (id, reply) = it.act(|id| it.verb(id, "cancel").json(&body)).await?;
+    let id = it.reviewed().await?;
+    let reply = it.verb(&id, "cancel").json(&body).send().await?;
     taken(&reply, "cancel", &id)?;
     it.document().await?.check("POST", "/pipeline/{id}/cancel", &reply)?;
-    let end = it.follow(&id).await?;
-    same("status", end.text("/status"), "cancelled")?;
+    cut_short(&it.follow(&id).await?)?;
     let again = it.verb(&id, "cancel").send().await?;
     status(&again, 200)?;
     same("status", again.text("/status"), "unchanged")?;
@@ -126,35 +130,75 @@ async fn cancel(it: &Subject) -> Outcome {
     fault(&result, EXECUTION_CANCELLED)
 }
 
+/// Nothing was done after the step that waited, and what was done before stays.
+fn cut_short(end: &Reply) -> Outcome {
+    same("status", end.text("/status"), "cancelled")?;
+    step_stands(end, "content_classification", "succeeded")?;
+    for name in [REVIEW, AFTER_REVIEW] {
+        step_stands(end, name, "cancelled")?;
+        same("attempts", step(end, name)?["attempts"].as_u64(), Some(0))?;
+    }
+    Ok(())
+}
+
 async fn kill(it: &Subject) -> Outcome {
-    let (id, reply) = it.act(|id| it.verb(id, "kill")).await?;
+    let id = it.reviewed().await?;
+    let reply = it.verb(&id, "kill").send().await?;
     taken(&reply, "kill", &id)?;
     it.document().await?.check("POST", "/pipeline/{id}/kill", &reply)?;
-    same("status", it.follow(&id).await?.text("/status"), "cancelled")
+    cut_short(&it.follow(&id).await?)
 }
 
 async fn by_worker(it: &Subject) -> Outcome {
-    let cancel = |id: &str| {
-        let ask = it.ask(Method::POST, &format!("/pipeline/{id}/cancel"));
-        ask.by_worker().header("prefer", "wait=10")
-    };
-    let (id, reply) = it.act(cancel).await?;
+    let id = it.reviewed().await?;
+    let ask = it.ask(Method::POST, &format!("/pipeline/{id}/cancel"));
+    let reply = ask.by_worker().header("prefer", "wait=10").send().await?;
     taken(&reply, "cancel", &id)?;
-    same("status", it.follow(&id).await?.text("/status"), "cancelled")
+    cut_short(&it.follow(&id).await?)
 }
 
+/// What is approved while the execution is paused counts once it is resumed.
 async fn pause_and_resume(it: &Subject) -> Outcome {
-    let (id, paused) = it.act(|id| it.verb(id, "pause")).await?;
+    let id = it.reviewed().await?;
+    let paused = it.verb(&id, "pause").send().await?;
     taken(&paused, "pause", &id)?;
     same("execution_status", paused.text("/execution_status"), "paused")?;
     let again = it.verb(&id, "pause").send().await?;
     same("a second pause", again.text("/status"), "unchanged")?;
-    let shown = it.get(&format!("/pipeline/{id}")).by_client().send().await?;
+    let approved = it.review(&id).json(&json!({ "approved": true })).send().await?;
+    taken(&approved, "signal", &id)?;
+    let shown = it.shown(&id).await?;
     same("status", shown.text("/status"), "paused")?;
+    step_stands(&shown, REVIEW, "waiting")?;
     let resumed = it.verb(&id, "resume").json(&json!({ "budget_limit": 5 })).send().await?;
     taken(&resumed, "resume", &id)?;
     it.document().await?.check("POST", "/pipeline/{id}/resume", &resumed)?;
-    completed(&it.follow(&id).await?)
+    let end = it.follow(&id).await?;
+    completed(&end)?;
+    step_stands(&end, AFTER_REVIEW, "succeeded")
+}
+
+async fn resumed_twice(it: &Subject) -> Outcome {
+    let id = it.reviewed().await?;
+    let early = it.verb(&id, "resume").send().await?;
+    same("a resume of what is not paused", early.text("/status"), "unchanged")?;
+    taken(&it.verb(&id, "pause").send().await?, "pause", &id)?;
+    taken(&it.verb(&id, "resume").send().await?, "resume", &id)?;
+    it.until_waiting(&id).await?;
+    taken(&it.verb(&id, "cancel").send().await?, "cancel", &id)
+}
+
+async fn in_progress(it: &Subject) -> Outcome {
+    let document = it.document().await?;
+    let id = it.reviewed().await?;
+    for verb in ["rerun", "retry"] {
+        let body = if verb == "rerun" { json!({ "step": REVIEW }) } else { json!({}) };
+        let reply = it.verb(&id, verb).json(&body).send().await?;
+        fault(&reply, EXECUTION_IN_PROGRESS).map_err(|found| format!("{verb}: {found}"))?;
+        same("pipeline_id", reply.text("/pipeline_id"), &id)?;
+        document.check("POST", &format!("/pipeline/{{id}}/{verb}"), &reply)?;
+    }
+    taken(&it.verb(&id, "cancel").send().await?, "cancel", &id)
 }
 
 async fn ended(it: &Subject) -> Outcome {
@@ -169,7 +213,8 @@ async fn ended(it: &Subject) -> Outcome {
 
 async fn same_key(it: &Subject) -> Outcome {
     let key = format!("{}/cancel", it.token());
-    let (id, first) = it.act(|id| it.verb(id, "cancel").header("idempotency-key", &key)).await?;
+    let id = it.reviewed().await?;
+    let first = it.verb(&id, "cancel").header("idempotency-key", &key).send().await?;
     taken(&first, "cancel", &id)?;
     let again = it.verb(&id, "cancel").header("idempotency-key", &key).send().await?;
     taken(&again, "cancel", &id)?;
@@ -252,9 +297,12 @@ async fn restart_once(it: &Subject) -> Outcome {
 }
 
 async fn restart_early(it: &Subject) -> Outcome {
-    let (id, paused) = it.act(|id| it.verb(id, "pause")).await?;
-    taken(&paused, "pause", &id)?;
+    let id = it.reviewed().await?;
     fault(&it.verb(&id, "restart").send().await?, EXECUTION_UNFINISHED)?;
+    taken(&it.verb(&id, "pause").send().await?, "pause", &id)?;
+    let paused = it.verb(&id, "restart").send().await?;
+    fault(&paused, EXECUTION_UNFINISHED)?;
+    it.document().await?.check("POST", "/pipeline/{id}/restart", &paused)?;
     taken(&it.verb(&id, "cancel").send().await?, "cancel", &id)
 }
 
@@ -269,10 +317,21 @@ async fn result(it: &Subject) -> Outcome {
     demand!(fields > 0 && reply.body.get("pipeline_id").is_none(), "{}", reply.body);
     fault(&it.get(&path).send().await?, KEY_REQUIRED)?;
     let nobody = it.get(&format!("/pipeline/{NOBODY}/result")).by_client().send().await?;
-    fault(&nobody, PIPELINE_NOT_FOUND)?;
-    let (id, paused) = it.act(|id| it.verb(id, "pause")).await?;
-    taken(&paused, "pause", &id)?;
-    let early = it.get(&format!("/pipeline/{id}/result")).by_client().send().await?;
+    fault(&nobody, PIPELINE_NOT_FOUND)
+}
+
+async fn result_early(it: &Subject) -> Outcome {
+    let document = it.document().await?;
+    let id = it.reviewed().await?;
+    let path = format!("/pipeline/{id}/result");
+    let early = it.get(&path).by_client().send().await?;
     fault(&early, EXECUTION_UNFINISHED)?;
-    taken(&it.verb(&id, "cancel").send().await?, "cancel", &id)
+    document.check("GET", "/pipeline/{id}/result", &early)?;
+    demand!(early.text("/detail").contains("waiting"), "{}", early.text("/detail"));
+    taken(&it.review(&id).json(&json!({ "approved": true })).send().await?, "signal", &id)?;
+    completed(&it.follow(&id).await?)?;
+    let result = it.get(&path).by_client().send().await?;
+    status(&result, 200)?;
+    demand!(result.body["report"].is_object(), "no report: {}", brief(&result.body));
+    same("review", &result.body["review"], &json!({ "approved": true }))
 }

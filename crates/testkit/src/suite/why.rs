@@ -1,10 +1,13 @@
 //! `GET /pipeline/{id}/why`.
 
+use serde_json::Value;
+
 use super::expect::{
     KEY_REQUIRED, PIPELINE_NOT_FOUND, demand, fault, list, moment, same, status, texts,
 };
-use super::subject::NOBODY;
+use super::subject::{AFTER_REVIEW, NOBODY, REVIEW};
 use super::{Outcome, Phase, Subject, cases};
+use crate::client::Reply;
 
 const PATH: &str = "/pipeline/{id}/why";
 
@@ -22,47 +25,52 @@ pub fn phase() -> Phase {
 }
 
 async fn going_on(it: &Subject) -> Outcome {
-    const TRIES_MAX: usize = 20;
-    let document = it.document().await?;
-    for _ in 0..TRIES_MAX {
-        let id = it.begin().await?;
-        let reply = it.get(&format!("/pipeline/{id}/why")).by_client().send().await?;
-        status(&reply, 200)?;
-        document.check("GET", PATH, &reply)?;
-        same("pipeline_id", reply.text("/pipeline_id"), &id)?;
-        moment(reply.text("/since"))?;
-        moment(reply.text("/last_event_at"))?;
-        demand!(!reply.text("/summary").is_empty(), "no summary: {}", reply.body);
-        let steps = list(&reply, "/steps")?;
-        if reply.text("/status") != "running" || steps.is_empty() {
-            continue;
-        }
-        for field in ["step", "blocker", "reason"] {
-            let told = texts(steps, field).iter().filter(|text| !text.is_empty()).count();
-            same(field, told, steps.len())?;
-        }
-        let dependent = texts(steps, "blocker").contains(&"dependency");
-        demand!(dependent, "no step waits for another: {}", reply.body);
-        let first = steps.iter().find(|step| step["blocker"] != "dependency");
-        let name = first.and_then(|step| step["step"].as_str()).unwrap_or_default();
-        demand!(
-            !name.is_empty() && reply.text("/summary").contains(name),
-            "the summary does not name `{name}`: {}",
-            reply.text("/summary")
-        );
-        return Ok(());
+    let id = it.reviewed().await?;
+    let reply = it.get(&format!("/pipeline/{id}/why")).by_client().send().await?;
+    status(&reply, 200)?;
+    it.document().await?.check("GET", PATH, &reply)?;
+    same("pipeline_id", reply.text("/pipeline_id"), &id)?;
+    same("status", reply.text("/status"), "waiting")?;
+    moment(reply.text("/since"))?;
+    moment(reply.text("/last_event_at"))?;
+    held_by_review(&reply)?;
+    let summary = reply.text("/summary");
+    let told = summary.starts_with(&format!("step `{REVIEW}` waits for the signal `{REVIEW}`"));
+    demand!(told, "the summary is {summary:?}");
+    cancel(it, &id).await
+}
+
+/// The review waits for its signal until a moment that is told, the report for the review, and
+/// nothing else is unfinished.
+fn held_by_review(reply: &Reply) -> Outcome {
+    let steps = list(reply, "/steps")?;
+    same("the unfinished steps", texts(steps, "step"), vec![REVIEW, AFTER_REVIEW])?;
+    same("their blockers", texts(steps, "blocker"), vec!["signal", "dependency"])?;
+    for step in steps {
+        let reason = step["reason"].as_str().unwrap_or_default();
+        demand!(reason.contains(REVIEW), "the reason is {reason:?}");
     }
-    Err(format!("{TRIES_MAX} executions had ended before they could be asked"))
+    same("the review", steps[0]["status"].as_str(), Some("waiting"))?;
+    let until = steps[0]["next_at"].as_str().unwrap_or_default();
+    moment(until)?;
+    demand!(until > reply.text("/since"), "it is given up at {until}, before it waited");
+    same("next_at of the report", &steps[1]["next_at"], &Value::Null)
 }
 
 async fn paused(it: &Subject) -> Outcome {
-    let (id, reply) = it.act(|id| it.verb(id, "pause")).await?;
+    let id = it.reviewed().await?;
+    let reply = it.verb(&id, "pause").send().await?;
     same("pause", reply.text("/execution_status"), "paused")?;
     let reply = it.get(&format!("/pipeline/{id}/why")).by_client().send().await?;
     it.document().await?.check("GET", PATH, &reply)?;
     same("status", reply.text("/status"), "paused")?;
     demand!(reply.text("/summary").contains("paused"), "{}", reply.text("/summary"));
-    let cancelled = it.verb(&id, "cancel").send().await?;
+    held_by_review(&reply)?;
+    cancel(it, &id).await
+}
+
+async fn cancel(it: &Subject, id: &str) -> Outcome {
+    let cancelled = it.verb(id, "cancel").send().await?;
     demand!(cancelled.status < 300, "cancel is {}", cancelled.status);
     Ok(())
 }

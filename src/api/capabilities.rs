@@ -6,6 +6,7 @@ use api_types::{
 };
 use axum::Json;
 use engine::execution::Choice;
+use engine::plan::definition::StepKind;
 use futures::future::try_join3;
 use serde_json::Value;
 
@@ -22,7 +23,8 @@ use crate::request::RequestContext;
 use crate::templates::TemplateCache;
 
 /// The kinds of step that this build can do.
-const STEP_KINDS: [&str; 2] = ["worker", "transform"];
+const STEP_KINDS: [StepKind; 5] =
+    [StepKind::Worker, StepKind::Transform, StepKind::Map, StepKind::Wait, StepKind::Pipeline];
 
 /// What this installation can do.
 #[utoipa::path(
@@ -45,7 +47,7 @@ pub async fn capabilities(context: RequestContext) -> Result<Json<Capabilities>,
         orchestrator_type: ORCHESTRATOR_TYPE.to_owned(),
         available_workers: workers.into_iter().map(worker).collect(),
         available_templates: listed.into_iter().map(templates::entry).collect(),
-        step_kinds: STEP_KINDS.map(str::to_owned).to_vec(),
+        step_kinds: STEP_KINDS.map(|kind| kind.as_str().to_owned()).to_vec(),
         strategies: policy.strategies.iter().cloned().map(strategy).collect(),
         quality_levels: policy.quality_levels.iter().cloned().map(quality_level).collect(),
         urgency_levels: policy.urgency_levels.iter().cloned().map(urgency_level).collect(),
@@ -179,5 +181,29 @@ fn limits(config: &Config) -> Limits {
         default_budget_usd: config.budget_default.as_usd(),
         emergency_budget_usd: config.budget_emergency.as_usd(),
         sync_window_ms: config.sync_window.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::plan::Plan;
+    use engine::plan::definition::TemplateDefinition;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is offered here is what the compiler takes.
+    #[test]
+    fn the_kinds_are_those_that_the_compiler_offers() {
+        for kind in ["worker", "transform", "map", "wait", "pipeline", "tool"] {
+            let template = json!({
+                "name": "t", "workers": {}, "steps": [{ "name": "s", "order": 1, "kind": kind }],
+            });
+            let template: TemplateDefinition = serde_json::from_value(template).unwrap();
+            let found = Plan::compile(&template).unwrap_err();
+            let refused = found.iter().any(|violation| violation.code == "step.kind_not_offered");
+            let offered = STEP_KINDS.iter().any(|offered| offered.as_str() == kind);
+            assert_eq!(offered, !refused, "{kind}");
+        }
     }
 }

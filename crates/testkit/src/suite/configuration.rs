@@ -132,7 +132,7 @@ async fn limits(it: &Subject) -> Outcome {
         let value = number(reply, &format!("/limits/{name}"))?;
         demand!(value > 0.0, "{name} is {value}");
     }
-    for kind in ["worker", "transform"] {
+    for kind in ["worker", "transform", "map", "wait", "pipeline"] {
         demand!(has(reply, "/step_kinds", kind)?, "{kind} is no kind of step");
     }
     Ok(())

@@ -15,6 +15,8 @@ use sqlite::{Sqlite, wait};
 
 const TEMPLATES: &str = include_str!("../crates/testkit/fixtures/templates.sql");
 const LARGE: &str = include_str!("../crates/testkit/fixtures/large.sql");
+/// The templates of templates.sql as the schema's reader gives them, for tests without a database.
+const DEFINITIONS: &str = include_str!("../crates/testkit/fixtures/templates.json");
 
 fn published(name: &str) -> Arc<PublishedPlan> {
     let db = Sqlite::new();
@@ -51,6 +53,29 @@ fn each_shape_of_work_is_a_plan() {
     ] {
         assert_eq!(kinds(&published(name).plan), expected, "{name}");
     }
+}
+
+#[test]
+fn the_definitions_beside_the_rows_say_what_the_rows_say() {
+    let kept: Map<String, Value> = serde_json::from_str(DEFINITIONS).unwrap();
+    let db = Sqlite::new();
+    db.shell(TEMPLATES);
+    let names: Vec<String> = {
+        let connection = db.connection.borrow();
+        let mut rows =
+            connection.prepare("SELECT DISTINCT template_name FROM pipeline_steps").unwrap();
+        let names = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        names.map(Result::unwrap).filter(|name| TEMPLATES.contains(&format!("('{name}'"))).collect()
+    };
+    let read: Map<String, Value> = names
+        .into_iter()
+        .map(|name| {
+            let definition = serde_json::to_value(&*published(&name).definition).unwrap();
+            (name, definition)
+        })
+        .collect();
+    let whole = serde_json::to_string_pretty(&read).unwrap();
+    assert_eq!(kept, read, "crates/testkit/fixtures/templates.json should be:\n{whole}");
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn show_payload(event: &mut Fields, name: &str, payload: Value) {
 
 fn show_units(fields: &mut Fields) {
     for (name, value) in std::mem::take(fields) {
-        let is_moment = name == "at" || name.ends_with("_at");
+        let is_moment = matches!(name.as_str(), "at" | "until") || name.ends_with("_at");
         match value.as_i64() {
             Some(ms) if is_moment => {
                 fields.insert(name, iso(Timestamp::from_millis(ms)).into());

@@ -166,9 +166,9 @@ async fn tell(client: &Client, workers: &Workers, load: &[Load], kept: &Kept, ki
     assert_eq!(children, of_shape["pipeline"], "each sub-execution was begun once");
     let repeated = counts.values().filter(|calls| **calls > 1).count();
     println!(
-        "{kills} kills, {} executions {of_shape:?}, {children} sub-executions, {} calls of {} keys, \
-         {repeated} keys called more than once, {} results journaled before a look and none asked \
-         for again",
+        "{kills} kills, {} executions {of_shape:?}, {children} sub-executions, {} calls of {} \
+         keys, {repeated} keys called more than once, {} results journaled before a look and \
+         none asked for again",
         load.len(),
         calls.len(),
         counts.len(),

@@ -1,6 +1,8 @@
 //! The edges of what is promised: a thousand steps one after the other, a map of ten thousand
-//! elements, ten thousand executions that wait for a signal. `LARGE=1` asks for all of it; fewer are
-//! made where nobody says so.
+//! elements, ten thousand executions that wait for a signal. `LARGE=1` asks for all of it; fewer
+//! are made where nobody says so.
+
+#![expect(clippy::disallowed_methods, reason = "a tool of the tests, not the Worker")]
 
 use std::time::{Duration, Instant};
 
@@ -19,11 +21,11 @@ const VARS: [&str; 4] = [
     "DEFAULT_BUDGET_LIMIT_USD=1",
     "LOG_LEVEL=warn",
 ];
-const WAITS: &str = "INSERT INTO pipeline_templates (name, display_name) VALUES ('waits', 'Waits');\n\
+const WAITS: &str = "INSERT INTO pipeline_templates (name, display_name) \
+    VALUES ('waits', 'Waits');\n\
     INSERT INTO pipeline_steps (template_name, step_order, step_name, kind, depends_on_steps, \
     config) VALUES ('waits', 1, 'go', 'wait', '[]', '{\"signal\":\"go\"}');\n";
 
-#[expect(clippy::disallowed_methods, reason = "a tool of the tests, not the Worker")]
 fn all() -> bool {
     std::env::var("LARGE").is_ok_and(|value| value == "1")
 }

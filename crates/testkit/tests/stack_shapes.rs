@@ -9,7 +9,7 @@ use testkit::fixtures;
 use testkit::stack::{Stack, StateDir, wanted};
 use testkit::workers::Workers;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const VARS: [&str; 3] =
     ["MAX_CONCURRENT_PIPELINES=64", "DEFAULT_BUDGET_LIMIT_USD=1", "SYNC_WINDOW_SECONDS=20"];
 
@@ -89,12 +89,6 @@ async fn every_shape_completes() {
             bench.until(id, "waiting").await;
             let reply = bench.ask(id, "signal/go", json!({"said": "go"})).await;
             assert!(matches!(reply.status, 200 | 202), "{}", reply.body);
-        }
-        if *template == "callback" {
-            tokio::time::sleep(Duration::from_millis(1500)).await;
-            println!("{:?}", bench.workers.reports());
-            let events = bench.client.get(&format!("/pipeline/{id}/why")).await;
-            println!("{events:?}");
         }
         let reply = bench.end(id).await;
         assert_eq!(reply.text("/pipeline/status"), "completed", "{template}: {}", reply.body);

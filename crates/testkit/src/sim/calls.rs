@@ -98,8 +98,9 @@ impl World {
         let Some(most) = worker.max_concurrency else { return Ok(()) };
         // Permits run out by themselves: a call that was long on its way may have none any more.
         let lasts = |permit: &&Permit| self.governor.permit(permit).is_ok_and(|until| until > now);
-        let others = self.nodes.values().flat_map(|node| node.gated.values());
-        // A driver that has lost its lease and its successor may use the same one.
+        // What a driver that was lost has under way, its successor answers for.
+        let nodes = self.nodes.values().filter(|node| self.checker.holds(&node.exec, node.id));
+        let others = nodes.flat_map(|node| node.gated.values());
         let others = others.filter(|other| other.2 == *name && **other != permit).filter(lasts);
         let others = others.collect::<BTreeSet<_>>().len();
         if !self.governor.forgot && own > now && others >= most as usize {

@@ -25,6 +25,9 @@ const PATIENT_DEADLINE: Millis = Millis::from_secs(48 * 3_600);
 /// The templates that a template may begin, from the leaf upwards.
 const CHILDREN: [&str; 2] = ["leaf", "branch"];
 
+/// The workers of an account, by name.
+pub type Workers = BTreeMap<String, WorkerDefinition>;
+
 /// One definition with the plan that the machines go by.
 #[derive(Debug)]
 pub struct Recipe {
@@ -51,10 +54,14 @@ pub struct Template {
 }
 
 impl Template {
-    pub fn draw(rng: &mut Rng, number: usize, sabotage: Option<Sabotage>) -> Self {
+    pub fn draw(
+        rng: &mut Rng,
+        number: usize,
+        workers: &Workers,
+        sabotage: Option<Sabotage>,
+    ) -> Self {
         let mut drawing = Drawing::new(rng.chance(600), rng.chance(600));
         let patient = drawing.patient;
-        let workers = workers(rng, sabotage);
         let mut templates: BTreeMap<String, TemplateDefinition> = BTreeMap::new();
         let rich = drawing.rich;
         for name in CHILDREN.into_iter().filter(|_| rich) {
@@ -69,8 +76,8 @@ impl Template {
         let below: Vec<String> = templates.keys().cloned().collect();
         let steps = drawing.steps(rng, count, &below);
         let mut definition = definition(rng, format!("t{number}"), patient, steps);
-        templates.values_mut().for_each(|child| child.workers.clone_from(&workers));
-        definition.workers = workers;
+        templates.values_mut().for_each(|child| child.workers.clone_from(workers));
+        definition.workers.clone_from(workers);
         definition.templates = templates;
         let terms = terms(rng, patient, count);
         let request = json!({
@@ -169,7 +176,7 @@ fn definition(
 }
 
 /// What the endpoints answer, `worker` says. `gated` and `paced` are called with permission only.
-fn workers(rng: &mut Rng, sabotage: Option<Sabotage>) -> BTreeMap<String, WorkerDefinition> {
+pub fn workers(rng: &mut Rng, sabotage: Option<Sabotage>) -> Workers {
     let estimate = match sabotage {
         Some(Sabotage::Reservation) => None,
         _ => Some(MicroUsd::from_micros(ESTIMATE)),

@@ -21,7 +21,7 @@ use super::letters::Letter;
 use super::network::{Answered, Parcel};
 use super::node::Node;
 use super::odds::Odds;
-use super::plans::Template;
+use super::plans::{self, Template};
 use super::rng::Rng;
 use super::store::{Disk, SimStore};
 use super::worker::{Said, Workers};
@@ -145,8 +145,9 @@ impl World {
         let mut rng = Rng::new(seed);
         let odds = Odds::draw(&mut rng);
         let count = usize::try_from(rng.between(1, 2)).unwrap_or(1);
-        let templates: Vec<Arc<Template>> =
-            (0..count).map(|n| Arc::new(Template::draw(&mut rng, n, sabotage))).collect();
+        let workers = plans::workers(&mut rng, sabotage);
+        let draw = |n| Arc::new(Template::draw(&mut rng, n, &workers, sabotage));
+        let templates: Vec<Arc<Template>> = (0..count).map(draw).collect();
         let recipes = templates.iter().flat_map(|template| template.recipes());
         let plans = recipes.map(|of| (of.content_hash.clone(), Arc::clone(&of.plan))).collect();
         let lease_ms = [6_000, 15_000, 30_000][usize::try_from(rng.below(3)).unwrap_or(0)];

@@ -22,6 +22,11 @@ impl Checker {
         Ok(())
     }
 
+    /// Whether the lease is the driver's.
+    pub fn holds(&self, id: &ExecutionId, node: NodeId) -> bool {
+        self.executions.get(id).is_some_and(|seen| seen.holder == Some(node))
+    }
+
     /// An append or a renewal was accepted that its driver made under `epoch`.
     pub fn accepted(&mut self, id: &ExecutionId, node: NodeId, epoch: Epoch) -> Checked {
         let seen = &self.executions[id];

@@ -115,24 +115,21 @@ pub async fn tell(
     let id = &state.started.id;
     let site = context.site();
     let until = now().plus(telling.preference.window(WAIT_DEFAULT));
-    let refusal = match state.applies(&telling.message) {
+    match state.applies(&telling.message) {
+        Applies::Yes => {}
         Applies::Already => return reply(state, &telling, VerbStatus::Unchanged, None),
-        Applies::Yes => None,
-        // What was said before with this key, and has taken effect since, is no error. The journal
-        // knows; where it does not, an execution that has ended stores nothing.
-        Applies::Refused(refusal) if repeats(state, &telling) => Some(refusal),
-        Applies::Refused(refusal) => return Err(ApiError::refused(id, refusal)),
-    };
-    let (message, key) = (&telling.message, telling.key.clone());
-    let reopens = telling.reopens && refusal.is_none();
-    let posted = driver::post(&site, Post { id, message, key, reopens }).await?;
-    let entry = match (posted, refusal) {
-        (Posted::Stored(entry), None) => entry,
-        (Posted::Stored(entry), Some(_)) => {
+        // What was said before with this key, and has taken effect since, is no error.
+        Applies::Refused(refusal) => {
+            let Some(key) = &telling.key else { return Err(ApiError::refused(id, refusal)) };
+            let before = driver::posted(&site, id, key).await?;
+            let Some(entry) = before else { return Err(ApiError::refused(id, refusal)) };
             return reply(state, &telling, VerbStatus::Unchanged, Some(entry));
         }
-        (Posted::Ended, Some(refusal)) => return Err(ApiError::refused(id, refusal)),
-        (posted, _) => return Err(not_stored(id, posted)),
+    }
+    let (message, key, reopens) = (&telling.message, telling.key.clone(), telling.reopens);
+    let entry = match driver::post(&site, Post { id, message, key, reopens }).await? {
+        Posted::Stored(entry) => entry,
+        posted => return Err(not_stored(id, posted)),
     };
     match standing_once_met(&site, id, until).await {
         Ok(Some(state)) => reply(&state, &telling, VerbStatus::Done, Some(entry)),
@@ -155,10 +152,6 @@ async fn standing_once_met(
 /// The answer to something that was said before and has taken effect.
 pub fn unchanged(state: &State, telling: &Telling<'_>) -> Result<Response, ApiError> {
     reply(state, telling, VerbStatus::Unchanged, None)
-}
-
-fn repeats(state: &State, telling: &Telling<'_>) -> bool {
-    state.status.is_final() && telling.key.is_some()
 }
 
 fn not_stored(id: &ExecutionId, posted: Posted) -> ApiError {

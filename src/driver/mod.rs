@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::journal::client::{self, JournalError};
 use crate::log::{self, Level};
 pub use admit::raise;
-pub use post::{Post, Posted, post, wait_until_met};
+pub use post::{Post, Posted, post, posted, wait_until_met};
 pub use read::{ReadError, Standing, find, records};
 pub use resume::consume;
 pub use start::{Begun, Key, Start, StartError, record_cache_hit, start};

@@ -73,6 +73,19 @@ pub async fn post(site: &Site, post: Post<'_>) -> Result<Posted, ReadError> {
     }
 }
 
+/// Where a message was stored under a key; `None` when none was.
+pub async fn posted(
+    site: &Site,
+    id: &ExecutionId,
+    key: &str,
+) -> Result<Option<InboxSeq>, ReadError> {
+    let request = Request::Posted { id: id.clone(), key: key.to_owned() };
+    match client::ask(&site.bindings, id, &request, None).await?.0 {
+        Reply::Posted { n } => Ok(Some(n)),
+        _ => Ok(None),
+    }
+}
+
 /// Most messages must not be stored twice; of heartbeats the last one counts.
 fn key_of_its_own(message: &Message) -> Option<String> {
     let once = !matches!(message, Message::Heartbeat { .. });

@@ -25,8 +25,7 @@ impl<S: Store> Shard<S> {
         if post.entry.to_string().len() > ENTRY_BYTES_MAX {
             return Ok(Reply::TooLarge { max_bytes: ENTRY_BYTES_MAX as u64 });
         }
-        // Apart from the keys of the shard's own notices.
-        let key = post.key.map(|key| format!("post:{key}"));
+        let key = post.key.as_deref().map(stored_key);
         if let Some(key) = &key
             && let Some(n) = self.store.posted(id, key)?
         {
@@ -47,6 +46,12 @@ impl<S: Store> Shard<S> {
         self.store.commit(&[Write::Post { id, entry: &entry, key, reopens }])?;
         self.note_entry(id, entry.n);
         Ok(Reply::Posted { n: entry.n })
+    }
+
+    /// Where something was stored under a key.
+    pub(super) fn posted(&self, id: &ExecutionId, key: &str) -> Result<Reply, S::Error> {
+        let place = self.store.posted(id, &stored_key(key))?;
+        Ok(place.map_or(Reply::Unknown, |n| Reply::Posted { n }))
     }
 
     /// Opens an execution that has ended. What came too late for it stays unheard.
@@ -98,6 +103,7 @@ impl<S: Store> Shard<S> {
             Request::Take { id } => (id, None),
             Request::Start { .. }
             | Request::Post { .. }
+            | Request::Posted { .. }
             | Request::Read { .. }
             | Request::Peek { .. }
             | Request::Sweep => return Ok(None),
@@ -124,4 +130,9 @@ impl<S: Store> Shard<S> {
         self.note_released(id, None, seen);
         Ok(Reply::StaleEpoch { epoch })
     }
+}
+
+/// Apart from the keys of the shard's own notices.
+fn stored_key(key: &str) -> String {
+    format!("post:{key}")
 }

@@ -94,6 +94,14 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "is_no")]
         reopens: bool,
     },
+    /// Ask whether something was stored under a key; answered with [`Reply::Posted`] or
+    /// [`Reply::Unknown`].
+    Posted {
+        /// The execution.
+        id: ExecutionId,
+        /// The key.
+        key: String,
+    },
     /// Read the records after a place.
     Read {
         /// The execution.
@@ -123,7 +131,8 @@ impl Request {
             | Self::Take { .. }
             | Self::Renew { .. }
             | Self::Release { .. }
-            | Self::Post { .. } => 2,
+            | Self::Post { .. }
+            | Self::Posted { .. } => 2,
         }
     }
 }

@@ -65,6 +65,7 @@ impl<S: Store> Shard<S> {
                 bare(self.post(now, &id, Post { entry, key, reopens }))
             }
             Request::Read { id, after } => self.read(now, &id, after),
+            Request::Posted { id, key } => bare(self.posted(&id, &key)),
             Request::Peek { id } => bare(self.peek(now, &id)),
             Request::Sweep => bare(self.sweep(now)),
         }

@@ -123,13 +123,17 @@ impl Config {
         let mut seconds = |name, default_s, max_s| {
             Millis::from_secs(read.whole(name, 1..=max_s).unwrap_or(default_s))
         };
+        let driver_queue = seconds("DRIVER_QUEUE_SECONDS", 840, 840);
+        // An attempt that fills the longest lifetime of a driver to its end would never be begun.
+        let attempt_s_max = (driver_queue.get() / 1000 * 9 / 10).max(1);
+        let attempt_s = base.attempt_s.min(attempt_s_max);
         Self {
             environment,
             execution_max: seconds("MAX_PIPELINE_TIME_SECONDS", base.execution_s, 3600),
-            attempt_timeout: seconds("ATTEMPT_TIMEOUT_SECONDS", base.attempt_s, 840),
+            attempt_timeout: seconds("ATTEMPT_TIMEOUT_SECONDS", attempt_s, attempt_s_max),
             sync_window: seconds("SYNC_WINDOW_SECONDS", 60, 90),
             driver_background: seconds("DRIVER_BACKGROUND_SECONDS", 25, 25),
-            driver_queue: seconds("DRIVER_QUEUE_SECONDS", 840, 840),
+            driver_queue,
             lease: seconds("LEASE_SECONDS", 30, 300),
             admission_queue: Millis::from_secs(
                 read.whole("ADMISSION_QUEUE_SECONDS", 0..=60).unwrap_or(10),
@@ -347,6 +351,15 @@ mod tests {
             ]
         );
         assert_eq!(config.journal_shards, 8);
+    }
+
+    #[test]
+    fn an_attempt_fits_in_the_longest_lifetime_of_a_driver() {
+        let short = config(&[("DRIVER_QUEUE_SECONDS", "20"), ("ATTEMPT_TIMEOUT_SECONDS", "20")]);
+        assert_eq!(short.invalid, ["ATTEMPT_TIMEOUT_SECONDS"]);
+        assert_eq!(short.attempt_timeout, Millis::from_secs(18));
+        let fits = config(&[("DRIVER_QUEUE_SECONDS", "20"), ("ATTEMPT_TIMEOUT_SECONDS", "18")]);
+        assert!(fits.invalid.is_empty());
     }
 
     /// Every block of variables in wrangler.toml, the local one first.

@@ -57,7 +57,10 @@ impl Driver {
             let next = timers.into_iter().flatten().min().unwrap_or(self.limits.lifetime_end);
             // What only waits is woken by the shard: at its moment, or when something comes.
             let waits = matches!(self.state.status, Status::Waiting | Status::Paused);
-            let soon = next <= now.plus(IDLE_MAX);
+            // Whoever came before it had anything to do was woken by a clock that is ahead: given
+            // back at once, the lease would go round in a hot circle until the clocks agree.
+            let stays = if self.fruitless { self.limits.renew_every } else { IDLE_MAX };
+            let soon = next <= now.plus(stays);
             if next < self.limits.lifetime_end && (soon || !waits) {
                 return None;
             }

@@ -113,6 +113,32 @@ fn a_driver_that_took_over_and_can_do_nothing_asks_for_the_next_after_a_pause() 
 }
 
 #[test]
+fn a_driver_that_was_woken_too_early_stays_for_what_is_near() {
+    let nap = |ms: u64| {
+        step("nap").edit(|step| {
+            step.kind = crate::plan::definition::StepKind::Wait;
+            (step.worker, step.input_mapping, step.retry) = (None, None, None);
+            step.config = Some(json!({ "delay_ms": ms }));
+        })
+    };
+    for (delay_ms, stays) in [(10_000, true), (20_000, false)] {
+        let mut first = Bench::begun(vec![nap(delay_ms)], limits());
+        let release = format!("release seen 0 wake {delay_ms}");
+        assert_eq!(first.act(0), [release.as_str()], "nobody is needed before");
+        let mut second = first.taken(100, limits());
+        let expected = if stays { vec![] } else { vec![release] };
+        assert_eq!(
+            second.act(100),
+            expected,
+            "or every clock that is ahead wakes one after another"
+        );
+        if stays {
+            assert_eq!(second.act(10_000), ["append 2: step_succeeded nap, finished (ended)"]);
+        }
+    }
+}
+
+#[test]
 fn a_release_is_repeated_after_what_came_in_was_met() {
     let brief = Limits { lifetime_end: ms(20_500), ..limits() };
     let mut bench = Bench::begun(vec![step("a"), step("b").after(&["a"])], brief);

@@ -56,7 +56,10 @@ fn every_seed_keeps_every_promise() {
     let sum = live(from, count);
     println!("{count} seeds: {sum:?}");
     assert!(sum.executions >= count, "the worlds are empty: {sum:?}");
-    assert!(sum.compared * 4 > sum.executions, "hardly any outcome is compared: {sum:?}");
+    assert!(
+        sum.compared * 4 > sum.executions - sum.children,
+        "hardly any outcome is compared: {sum:?}"
+    );
     assert!(sum.faults > count && sum.taken > count / 4, "hardly anything fails: {sum:?}");
     let rare = [sum.verbs, sum.children, sum.elements, sum.compensations, sum.reopened];
     assert!(rare.iter().all(|times| *times > count / 50), "hardly anything happens: {sum:?}");

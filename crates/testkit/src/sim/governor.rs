@@ -24,7 +24,7 @@ pub struct Governor {
     /// Calls that were let through, the driver that asked, and until when.
     permits: BTreeMap<Permit, (NodeId, Timestamp)>,
     /// Whether permits may have been given back that others use: it lost its memory, or a driver
-    /// that was lost gave back what its successor had asked for.
+    /// that was lost and its successor used the same one.
     pub forgot: bool,
 }
 
@@ -116,7 +116,8 @@ impl Governor {
         let reply = self.ask(now, request);
         match (asked, &reply) {
             (Request::Pass { id, path, worker, .. }, Reply::Passed { until }) => {
-                self.permits.insert((id, path, worker), (from, *until));
+                let before = self.permits.insert((id, path, worker), (from, *until));
+                self.forgot |= before.is_some_and(|(of, until)| of != from && until > now);
             }
             (Request::Return { id, path, worker, .. }, _) => {
                 let of = self.permits.get(&(id, path, worker));

@@ -112,13 +112,15 @@ async fn every_shape_survives_kills_at_random_moments() {
     for kill in 1..=kills * 2 {
         let client = stack.client();
         workers.report_to(client.clone());
-        for n in load.len()..load.len() + SHAPES.len() * OF_EACH {
+        let unanswered = load.iter().filter(|one| one.id.is_none()).count();
+        let more = (SHAPES.len() * OF_EACH).saturating_sub(unanswered);
+        for n in load.len()..load.len() + more {
             load.push(Load { n, shape: SHAPES[n % SHAPES.len()], id: None, ended: false });
         }
         // The kill comes while some are being started: those are asked for again, by their keys.
         let starts = load.iter_mut().filter(|one| one.id.is_none());
         let starts = join_all(starts.map(|one| start(&client, one)));
-        let moment = Duration::from_millis(random(&mut seed, 200, 900));
+        let moment = Duration::from_millis(random(&mut seed, 300, 1500));
         tokio::time::timeout(moment, starts).await.ok();
         stack.kill();
         stack = stack.again();

@@ -21,7 +21,7 @@ mod world;
 
 use cases::Case;
 use engine::execution::{Message, Status, StepStatus};
-use fault::{Fault, Points};
+use fault::{Fault, Points, Verb};
 use outcome::Outcome;
 use world::{Sabotage, World};
 
@@ -206,6 +206,9 @@ fn each_step_can_be_done_anew_and_nothing_else_is_with_it() {
     }
 }
 
+/// Deaths before what is asked for is done, and after it, take turns.
+const DEATHS_EVERY: usize = 3;
+
 /// Two faults: whoever is cancelled and loses its driver on the way back.
 #[test]
 fn a_driver_may_die_while_what_was_done_is_undone() {
@@ -220,7 +223,7 @@ fn a_driver_may_die_while_what_was_done_is_undone() {
             if before.status != Status::Cancelled {
                 continue;
             }
-            for death in fault::deaths(&world.points) {
+            for death in fault::deaths(&world.points).into_iter().step_by(DEATHS_EVERY) {
                 let faults = [cancel.clone(), death];
                 worlds += 1;
                 let mut world = World::new(case, &faults, None);
@@ -232,6 +235,73 @@ fn a_driver_may_die_while_what_was_done_is_undone() {
         }
         println!("cancelled, and deaths: {name} {worlds}");
     }
+}
+
+/// Of two faults together, one in so many of the first and of the second are lived through.
+const FIRST_EVERY: usize = 7;
+const SECOND_EVERY: usize = 23;
+
+/// Two faults: the second strikes what the first one left.
+#[test]
+fn a_second_fault_changes_nothing_either() {
+    let firsts = [fault::once_ill, fault::pauses, fault::cancels, fault::kills, fault::odd_answers];
+    let seconds = [fault::deaths, fault::messages, fault::restarts, fault::zombies];
+    let (mut nth, mut worlds) = (0, 0);
+    for case in cases::all() {
+        let (smooth, points) = smooth(case);
+        for first in firsts.iter().flat_map(|faults| faults(&points)).step_by(FIRST_EVERY) {
+            let mut world = World::new(case, std::slice::from_ref(&first), None);
+            world.live().unwrap_or_else(|what| panic!("{} {first:?}: {what}", case.name));
+            for second in seconds.iter().flat_map(|faults| faults(&world.points)) {
+                nth += 1;
+                if nth % SECOND_EVERY != 0 {
+                    continue;
+                }
+                worlds += 1;
+                let faults = [first.clone(), second];
+                let mut world = World::new(case, &faults, None);
+                let judged = world.live().and_then(|outcome| match first {
+                    Fault::Verb { verb: Verb::Cancel, .. } => {
+                        called_off(&mut world, &smooth, (outcome, "execution.cancelled"))
+                    }
+                    Fault::Verb { verb: Verb::Kill, .. } => {
+                        called_off(&mut world, &smooth, (outcome, "execution.killed"))
+                    }
+                    _ => same(&mut world, &smooth, outcome),
+                });
+                judged.unwrap_or_else(|what| panic!("{} {faults:?}: {what}", case.name));
+            }
+        }
+    }
+    println!("two faults: {worlds}");
+}
+
+/// A fault while the first step is done anew, and all that depends on it.
+#[test]
+fn a_fault_while_steps_are_done_anew_changes_nothing() {
+    let kinds = [fault::deaths, fault::messages, fault::restarts, fault::zombies];
+    let mut worlds = 0;
+    for case in cases::all() {
+        let (asked, step) = (fault::asked(), case.steps().next().expect("it has steps").to_owned());
+        let message = Message::Rerun { asked, step, input: None };
+        let mut world = World::new(case, &[], None);
+        let smooth = world.live().unwrap_or_else(|what| panic!("{}: {what}", case.name));
+        let before = world.points.clone();
+        let anew = world.ask(&message);
+        assert!(anew.as_ref().is_ok_and(Option::is_some), "{}: {anew:?}", case.name);
+        for faults in kinds {
+            let known = faults(&before);
+            for fault in faults(&world.points).into_iter().filter(|fault| !known.contains(fault)) {
+                worlds += 1;
+                let mut world = World::new(case, std::slice::from_ref(&fault), None);
+                let anew = world.live().and_then(|_| world.ask(&message));
+                let judged = anew
+                    .and_then(|outcome| same(&mut world, &smooth, outcome.ok_or("it is refused")?));
+                judged.unwrap_or_else(|what| panic!("{} {fault:?} anew: {what}", case.name));
+            }
+        }
+    }
+    println!("faults while steps are done anew: {worlds}");
 }
 
 /// What the worlds are for: without one of the protections, some of them fail.

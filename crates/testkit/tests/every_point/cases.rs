@@ -161,14 +161,16 @@ fn undoing(undone: &Value) -> [Case; 3] {
         config
     };
     let map = json!([
-        {"name": "each", "order": 1, "kind": "map", "worker": "slow", "input_mapping": {"n": "=item"},
+        {"name": "each", "order": 1, "kind": "map", "worker": "slow",
+            "input_mapping": {"n": "=item"},
             "config": with(json!({"items": [1, 2, 3], "concurrency": 2}))},
         {"name": "charge", "order": 2, "worker": "charger", "depends_on": ["each"],
             "config": undone},
         {"name": "fail", "order": 3, "worker": "refuser", "depends_on": ["charge"]},
     ]);
     let tolerant = json!([
-        {"name": "each", "order": 1, "kind": "map", "worker": "slow", "input_mapping": {"n": "=item"},
+        {"name": "each", "order": 1, "kind": "map", "worker": "slow",
+            "input_mapping": {"n": "=item"},
             "config": {"items": [1, 2, 3], "concurrency": 2, "tolerated_failures": 1}},
         {"name": "after", "order": 2, "worker": "echo", "depends_on": ["each"],
             "input_mapping": {"each": "$.each"}},

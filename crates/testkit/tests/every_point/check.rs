@@ -41,6 +41,10 @@ pub fn replay(records: &[String]) -> Result<State, String> {
     for record in records {
         events.extend(read(record)?);
     }
+    fold(events)
+}
+
+fn fold(events: Vec<Event>) -> Result<State, String> {
     let plan = |started: &engine::execution::Started| Ok::<_, ()>(cases::plan(&started.definition));
     State::replay(events, plan).map_err(|error| format!("a journal does not replay: {error:?}"))
 }
@@ -123,7 +127,7 @@ impl Book {
     fn begin(first: &str) -> Result<Self, String> {
         let events = read(first)?;
         let mut book = Self {
-            state: replay(&[first.to_owned()])?,
+            state: fold(events.clone())?,
             seq: Seq(1),
             attempts: BTreeMap::new(),
             succeeded: BTreeSet::new(),

@@ -29,6 +29,7 @@ const HAPPENINGS_MAX: usize = 3_000;
 const REST_MS: i64 = 3_700_000;
 /// When somebody signals, and resumes what was paused.
 const SIGNAL_MS: i64 = 500;
+const SIGNAL_AGAIN_MS: i64 = 3_000;
 const RESUME_AFTER_MS: i64 = 5_000;
 /// What an operator raises the budget to.
 const RAISED_MICRO_USD: u64 = 5_000_000;
@@ -134,17 +135,17 @@ impl<'c> World<'c> {
     /// Lives until nothing more happens by itself.
     pub fn live(&mut self) -> Result<Outcome, String> {
         self.start()?;
-        self.signal("signal");
+        self.signal("signal", SIGNAL_MS);
         self.until_rest()
     }
 
-    fn signal(&mut self, key: &str) {
+    fn signal(&mut self, key: &str, in_ms: i64) {
         let Some((name, payload)) = &self.case.signal else { return };
         let (asked, name, payload) =
             (asked(), (*name).to_owned(), Payload::inline(payload.clone()));
         let message = Message::Signal { asked, name, payload };
         let letter = Letter::new(&self.root, &message, Some(key));
-        self.after(SIGNAL_MS, Happening::Letter(Box::new(letter)));
+        self.after(in_ms, Happening::Letter(Box::new(letter)));
     }
 
     /// Goes on after somebody asked for something when all was at rest; `None` when it is refused.
@@ -154,8 +155,8 @@ impl<'c> World<'c> {
         if state.applies(message) != Applies::Yes {
             return Ok(None);
         }
-        self.after(1, Happening::Letter(Box::new(Letter::new(&self.root, message, None))));
-        self.signal("once more");
+        self.after(1, Happening::Letter(Box::new(Letter::new(&self.root, message, Some("ask")))));
+        self.signal("once more", SIGNAL_AGAIN_MS);
         self.until_rest().map(Some)
     }
 
@@ -202,8 +203,8 @@ impl<'c> World<'c> {
 
     fn strike_at_happening(&mut self) {
         let here = self.points.happenings;
-        for fault in self.faults.clone() {
-            match fault {
+        for nth in 0..self.faults.len() {
+            match self.faults[nth] {
                 Fault::Jump { at, ms } if at == here => {
                     self.ahead_ms += ms;
                     self.keep_alarm();

@@ -104,7 +104,7 @@ async fn every_shape_survives_kills_at_random_moments() {
     let state = StateDir::new("kills");
     state.execute(&fixtures::templates(&workers));
     let mut stack = Stack::start(&state, &VARS);
-    let (mut load, mut kept) = (Vec::new(), Kept::new());
+    let (mut load, mut kept): (Vec<Load>, Kept) = (Vec::new(), Kept::new());
     let mut seed: u64 = 0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id());
     println!("seed {seed}");
     let kills = kills();

@@ -21,7 +21,7 @@ mod world;
 
 use cases::Case;
 use engine::execution::{Message, Status, StepStatus};
-use fault::{Fault, Points, Verb};
+use fault::{Fault, Ill, Odd, Points, Post, Verb};
 use outcome::Outcome;
 use world::{Sabotage, World};
 
@@ -71,14 +71,28 @@ fn same(world: &mut World<'_>, smooth: &Outcome, outcome: Outcome) -> Result<(),
     smooth.apart(&outcome, world.case.races).map_or(Ok(()), Err)
 }
 
+/// The same at the same price, where nobody's answer was lost.
+fn same_price(world: &mut World<'_>, smooth: &Outcome, outcome: Outcome) -> Result<(), String> {
+    let (price, spent) = (smooth.spent, outcome.spent);
+    same(world, smooth, outcome)?;
+    let lost = |fault: &Fault| match fault {
+        Fault::Answer { odd, .. } => *odd == Odd::Late,
+        Fault::Message { post, .. } => matches!(post, Post::Lost | Post::ReplyLost),
+        Fault::Unit { ill, .. } => *ill != Ill::Busy,
+        _ => false,
+    };
+    let dearer = spent != price && !world.struck(lost);
+    if dearer { Err(format!("it cost {spent} instead of {price}")) } else { Ok(()) }
+}
+
 #[test]
 fn a_unit_that_fails_once_changes_nothing() {
-    live("ill once", fault::once_ill, same);
+    live("ill once", fault::once_ill, same_price);
 }
 
 #[test]
 fn an_answer_that_comes_twice_or_late_changes_nothing() {
-    live("odd answers", fault::odd_answers, same);
+    live("odd answers", fault::odd_answers, same_price);
 }
 
 #[test]
@@ -93,12 +107,12 @@ fn another_driver_may_take_over_from_one_that_lives_on() {
 
 #[test]
 fn each_message_may_be_lost_doubled_and_late() {
-    live("messages", fault::messages, same);
+    live("messages", fault::messages, same_price);
 }
 
 #[test]
 fn the_shard_may_restart_before_and_after_each_message() {
-    live("restarts", fault::restarts, same);
+    live("restarts", fault::restarts, same_price);
 }
 
 #[test]
@@ -146,7 +160,7 @@ fn whoever_is_killed_at_any_moment_ends_so_and_can_be_done_anew() {
 
 #[test]
 fn a_pause_at_any_moment_changes_nothing() {
-    live("pauses", fault::pauses, same);
+    live("pauses", fault::pauses, same_price);
 }
 
 #[test]

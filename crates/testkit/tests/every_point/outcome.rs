@@ -3,6 +3,7 @@
 use std::fmt;
 
 use engine::execution::{State, Status, StepStatus};
+use engine::money::MicroUsd;
 use serde_json::Value;
 
 /// See the module.
@@ -13,6 +14,8 @@ pub struct Outcome {
     pub steps: Vec<Step>,
     /// The result, where it comes to one.
     pub result: Option<Value>,
+    /// What it cost: the same only where no answer was lost.
+    pub spent: MicroUsd,
 }
 
 /// What a step came to.
@@ -39,6 +42,7 @@ impl Outcome {
             status: state.status,
             fault: state.fault.as_ref().map(|fault| fault.code.clone()),
             steps: steps.collect(),
+            spent: state.spent,
             result: result.map_err(|fault| format!("it has no result: {fault:?}"))?,
         })
     }
@@ -47,7 +51,7 @@ impl Outcome {
     pub fn apart(&self, other: &Self, races: bool) -> Option<String> {
         let same = match races {
             true => self.status == other.status && self.last() == other.last(),
-            false => self == other,
+            false => Self { spent: other.spent, ..self.clone() } == *other,
         };
         (!same).then(|| format!("without a fault:\n  {self}\nwith it:\n  {other}"))
     }

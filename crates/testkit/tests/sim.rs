@@ -6,7 +6,7 @@
 use testkit::sim::{Report, Sabotage, run, tell};
 
 /// Seeds that are lived through where nobody says how many.
-const SEEDS_DEFAULT: u64 = 2_000;
+const SEEDS_DEFAULT: u64 = 10_000;
 /// Seeds within which the loss of any protection must show.
 const TEETH_SEEDS: u64 = 1_000;
 const THREADS: u64 = 2;
@@ -119,7 +119,8 @@ fn without_reservations_it_fails() {
 #[test]
 fn without_acknowledgements_it_fails() {
     let (_, what) = noticed(Sabotage::Acknowledgement);
-    assert!(what.contains("twice"), "{what}");
+    // What is handed out for ever keeps drivers going round.
+    assert!(what.contains("twice") || what.contains("in circles"), "{what}");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Reading the configuration: what is taken, what is named as bad, and what each environment says.
+
 use super::*;
 
 fn config(pairs: &[(&str, &str)]) -> Config {

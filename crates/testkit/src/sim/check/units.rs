@@ -192,7 +192,7 @@ impl Units {
 
     /// Paths are done anew.
     pub fn reset(&mut self, paths: &[String]) {
-        // What could not be undone stands; it is undone in the same generation should it come to it.
+        // What could not be undone stands: it is undone in the same generation, should it be.
         let undone = |path: &str| Facts::part(path).1 == Part::Undo;
         let performed =
             self.units.iter().filter(|(path, unit)| undone(path) && unit.fate == Fate::Succeeded);

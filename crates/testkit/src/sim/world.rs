@@ -32,7 +32,7 @@ pub const EPOCH_MS: i64 = 1_700_000_000_000;
 /// After the last fault everything must end within this time.
 const PATIENCE_MS: i64 = 60 * 60_000;
 /// A world in which more happens goes in circles.
-const STEPS_MAX: u64 = 30_000;
+const STEPS_MAX: u64 = 100_000;
 /// The longest that a change of drivers takes in a world without faults.
 const CHANGE_MS_MAX: i64 = 400;
 /// The last lines of a story that are kept.

@@ -119,6 +119,8 @@ codes! {
         ["Resume with a higher budget_limit."];
     BudgetNotRaised CONFLICT "budget.not_raised" "The budget can only be raised"
         ["Resume with a budget_limit above the one that detail names, or without one."];
+    ExecutionOfParent CONFLICT "execution.of_parent" "The execution is a step of another"
+        ["Rerun the step of the execution that began it."];
     BudgetOfParent CONFLICT "budget.of_parent" "The budget is a share of another execution's"
         ["Resume without budget_limit, or raise the parent's and rerun its step."];
     SignalUnknown NOT_FOUND "signal.unknown" "No step waits for a signal of this name"

@@ -145,6 +145,9 @@ impl State {
                 "the execution is in progress; what failed is retried when it has ended or parked",
             );
         }
+        if let Some(refused) = self.is_settled_with_parent() {
+            return refused;
+        }
         let cut = |status| matches!(status, StepStatus::Cancelled | StepStatus::Compensated);
         let some = self.steps.iter().any(|step| {
             let cut = self.status.is_final() && cut(step.status) && !step.needless;
@@ -161,6 +164,15 @@ impl State {
         }
     }
 
+    /// What a sub-execution came to, and cost, its parent has taken: more would count nowhere.
+    fn is_settled_with_parent(&self) -> Option<Applies> {
+        let parent = self.started.parent.as_ref().filter(|_| self.status.is_final())?;
+        Some(refuse(
+            "execution.of_parent",
+            format!("it was begun by {}: rerun its step `{}`", parent.id, parent.step),
+        ))
+    }
+
     fn applies_rerun(&self, path: &str, edited: bool) -> Applies {
         let Some(unit) = self.plan.find_unit(path).filter(|unit| unit.part != Part::Undo) else {
             return refuse("step.unknown", format!("the template has no step `{path}`"));
@@ -173,6 +185,9 @@ impl State {
                 "execution.in_progress",
                 "the execution is in progress: pause it, or wait for its end, to do a step anew",
             );
+        }
+        if let Some(refused) = self.is_settled_with_parent() {
+            return refused;
         }
         let planned = self.plan.step(unit.step);
         let takes_input = match planned.kind {

@@ -4,8 +4,10 @@
 use serde_json::{Value, json};
 
 use super::kinds::{Settings, begun_at_depth, budget, by_key, child, child_failed, with_inner};
-use super::story::{DEADLINE, Shape, Story, at, http, retries, step, template, terms, tolerant};
-use crate::execution::{Message, Terms};
+use super::story::{
+    DEADLINE, Shape, Story, at, http, retries, step, template, terms, tolerant, transform,
+};
+use crate::execution::{Applies, Message, Terms};
 use crate::plan::definition::{FailureTolerance, RetryDefinition, StepDefinition};
 use crate::time::Millis;
 
@@ -261,4 +263,16 @@ fn a_rerun_begins_another_execution() {
     assert_ne!(story.begun[0].id, story.begun[1].id);
     let started = story.begun[1].started.clone().unwrap();
     assert_eq!(started.request["input"], json!({"n": 5}));
+}
+
+#[test]
+fn what_a_child_came_to_is_its_parents_and_not_done_anew() {
+    let (state, _) = begun_at_depth(template(vec![transform("a", json!({"x": 1}))]), 1);
+    let rerun = Message::Rerun { asked: by_key(), step: "a".to_owned(), input: None };
+    for message in [rerun, Message::Retry { asked: by_key() }] {
+        let Applies::Refused(refusal) = state.applies(&message) else {
+            panic!("{message:?} would spend what the parent never counts");
+        };
+        assert_eq!(refusal.code, "execution.of_parent");
+    }
 }

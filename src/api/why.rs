@@ -114,7 +114,7 @@ fn summary(state: &State, standing: &Standing, blocked: &[Blocked], moments: Mom
 }
 
 fn paused(blocked: &[Blocked], moments: Moments) -> String {
-    let since = clock(moments.since);
+    let since = clock(moments.since, moments.now);
     match root(blocked) {
         Some(first) => {
             format!("the execution is paused since {since}: step `{}` {}", first.step, first.by)
@@ -125,7 +125,8 @@ fn paused(blocked: &[Blocked], moments: Moments) -> String {
 
 fn ended(state: &State, moments: Moments) -> String {
     let at = state.finished_at.unwrap_or(moments.last);
-    let mut sentence = format!("the execution ended {} at {}", state.status.as_str(), clock(at));
+    let mut sentence =
+        format!("the execution ended {} at {}", state.status.as_str(), clock(at, moments.now));
     if let Some(fault) = &state.fault {
         sentence.push_str(&format!(": {}", fault.message));
     }
@@ -145,7 +146,7 @@ fn held(state: &State, blocked: &[Blocked], moments: Moments) -> String {
     let mut sentence = format!("step `{}` {}", first.step, first.by);
     if let Some(at) = first.next_at.filter(|at| *at > moments.now) {
         let word = if matches!(first.by, Blocker::Retry) { "at" } else { "until" };
-        sentence.push_str(&format!(" {word} {}", clock(at)));
+        sentence.push_str(&format!(" {word} {}", clock(at, moments.now)));
     }
     let index = state.plan.find(&first.step);
     if let Some(fault) = index.and_then(|index| state.step(index).fault.as_ref()) {
@@ -159,10 +160,16 @@ fn held(state: &State, blocked: &[Blocked], moments: Moments) -> String {
     sentence
 }
 
-/// The time of day, in UTC.
-fn clock(at: Timestamp) -> String {
-    let text = iso(at);
-    text.split_once('T').map_or(text.as_str(), |(_, time)| time.get(..8).unwrap_or(time)).to_owned()
+/// The time of day, in UTC; with the date where that is not today's.
+fn clock(at: Timestamp, now: Timestamp) -> String {
+    let (text, today) = (iso(at), iso(now));
+    match (text.split_once('T'), today.split_once('T')) {
+        (Some((day, time)), Some((today, _))) => {
+            let time = time.get(..8).unwrap_or(time);
+            if day == today { time.to_owned() } else { format!("{day} {time}") }
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +180,13 @@ mod tests {
 
     use super::*;
     use crate::cache::tests::begun;
+
+    #[test]
+    fn a_moment_of_another_day_says_which() {
+        let now = Timestamp::from_millis(1_795_255_200_000);
+        assert_eq!(clock(now, now), "10:00:00");
+        assert_eq!(clock(now.plus(Millis::from_secs(3 * 86_400)), now), "2026-11-24 10:00:00");
+    }
 
     fn running() -> State {
         let worker = json!({ "service_binding": "W", "endpoints": ["/do"], "estimated_cost": 0 });

@@ -134,8 +134,11 @@ impl Round<'_> {
                 Action::Renew(epoch) => {
                     async move { Some(Answer::Renewed(renew(site, id, epoch).await)) }.boxed_local()
                 }
-                Action::Release { epoch, seen, wake_at } => async move {
-                    Some(Answer::Released(release(site, id, epoch, seen, wake_at).await))
+                Action::Release { epoch, seen, wake_at, seq } => async move {
+                    let seq = Some(seq);
+                    let request =
+                        ShardRequest::Release { id: id.clone(), epoch, seen, wake_at, seq };
+                    Some(Answer::Released(ask(site, id, &request, None).await))
                 }
                 .boxed_local(),
             };
@@ -295,17 +298,6 @@ pub(super) async fn encode(
 
 async fn renew(site: &Site, id: &ExecutionId, epoch: Epoch) -> Result<Vec<InboxEntry>, Trouble> {
     ask(site, id, &ShardRequest::Renew { id: id.clone(), epoch }, None).await
-}
-
-async fn release(
-    site: &Site,
-    id: &ExecutionId,
-    epoch: Epoch,
-    seen: InboxSeq,
-    wake_at: Timestamp,
-) -> Result<Vec<InboxEntry>, Trouble> {
-    let request = ShardRequest::Release { id: id.clone(), epoch, seen, wake_at };
-    ask(site, id, &request, None).await
 }
 
 async fn ask(

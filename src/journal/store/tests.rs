@@ -126,7 +126,7 @@ fn post(n: u128, key: Option<&str>, reopens: bool) -> Request {
 
 fn release(n: u128, epoch: u64, seen: u64, wake_at: i64) -> Request {
     let (epoch, seen, wake_at) = (Epoch(epoch), InboxSeq(seen), at(wake_at));
-    Request::Release { id: id(n), epoch, seen, wake_at }
+    Request::Release { seq: None, id: id(n), epoch, seen, wake_at }
 }
 
 /// A long day of a shard: every kind of write, in an order that makes each of them happen.

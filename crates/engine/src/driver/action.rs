@@ -79,6 +79,8 @@ pub enum Action {
         seen: InboxSeq,
         /// When a driver is needed next.
         wake_at: Timestamp,
+        /// The place of the last record.
+        seq: Seq,
     },
 }
 

@@ -67,6 +67,6 @@ impl Driver {
             next
         };
         self.releasing = true;
-        Some(Action::Release { epoch: self.epoch, seen: self.seen, wake_at })
+        Some(Action::Release { epoch: self.epoch, seen: self.seen, wake_at, seq: self.seq })
     }
 }

@@ -80,6 +80,10 @@ pub enum Request {
         seen: InboxSeq,
         /// When a driver is needed next; now or earlier is a hand-over.
         wake_at: Timestamp,
+        /// The place of the last record that the driver knows: a release that comes late, after
+        /// the driver went on, must not take its lease. Absent from older drivers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<Seq>,
     },
     /// Store something for the execution's driver.
     Post {

@@ -58,7 +58,10 @@ impl<S: Store> Shard<S> {
             }
             Request::Take { id } => self.take(now, &id),
             Request::Renew { id, epoch } => bare(self.renew(now, &id, epoch)),
-            Request::Release { id, epoch, seen, wake_at } => {
+            Request::Release { id, epoch, seen, wake_at, seq } => {
+                if let Some(last) = self.overtaken(&id, epoch, seq) {
+                    return Ok((Reply::OutOfSequence { seq: last }, Vec::new()));
+                }
                 bare(self.release(now, &id, epoch, seen, wake_at))
             }
             Request::Post { id, entry, key, reopens } => {
@@ -249,6 +252,12 @@ impl<S: Store> Shard<S> {
                 Ok(Reply::Renewed { inbox: self.unheard(id)? })
             }
         }
+    }
+
+    /// The place of the last record, where a driver that sent a release has gone on since.
+    fn overtaken(&self, id: &ExecutionId, epoch: Epoch, seq: Option<Seq>) -> Option<Seq> {
+        let head = self.open.get(id).filter(|head| head.is_lease(epoch))?;
+        seq.filter(|seq| *seq != head.seq).map(|_| head.seq)
     }
 
     fn release(

@@ -95,9 +95,9 @@ impl World {
                 let seq = row(&id).map_or(seq, |row| row.seq.next());
                 Request::Append { id, epoch, seq, after, seen }
             }
-            (Some(Sabotage::InboxCheck), Request::Release { id, epoch, seen, wake_at }) => {
+            (Some(Sabotage::InboxCheck), Request::Release { id, epoch, seen, wake_at, seq }) => {
                 let seen = row(&id).map_or(seen, |row| row.inbox);
-                Request::Release { id, epoch, seen, wake_at }
+                Request::Release { id, epoch, seen, wake_at, seq }
             }
             (Some(Sabotage::Acknowledgement), Request::Append { id, epoch, seq, after, .. }) => {
                 Request::Append { id, epoch, seq, after, seen: InboxSeq(0) }

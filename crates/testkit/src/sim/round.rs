@@ -85,8 +85,9 @@ impl World {
                 let request = Request::Renew { id, epoch };
                 self.send(node, Asked::Renew, request, String::new());
             }
-            Action::Release { epoch, seen, wake_at } => {
-                let request = Request::Release { id, epoch, seen, wake_at };
+            Action::Release { epoch, seen, wake_at, seq } => {
+                let seq = Some(seq);
+                let request = Request::Release { id, epoch, seen, wake_at, seq };
                 self.send(node, Asked::Release, request, String::new());
             }
             Action::Abort(fence) => {

@@ -278,8 +278,9 @@ impl World<'_> {
             Action::Renew(epoch) => {
                 self.send(node, Asked::Renew, Request::Renew { id, epoch }, String::new());
             }
-            Action::Release { epoch, seen, wake_at } => {
-                let request = Request::Release { id, epoch, seen, wake_at };
+            Action::Release { epoch, seen, wake_at, seq } => {
+                let seq = Some(seq);
+                let request = Request::Release { id, epoch, seen, wake_at, seq };
                 self.send(node, Asked::Release, request, String::new());
             }
             Action::Call(call) => self.call(node, &call)?,

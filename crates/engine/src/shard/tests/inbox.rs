@@ -10,6 +10,7 @@ fn what_comes_in_is_met_before_the_lease_goes_back() {
         Request::Post { id: id(1), entry: json!({"signal": "go"}), key: None, reopens: false };
     assert_eq!(ask(&mut shard, 1, post, ""), Reply::Posted { n: InboxSeq(1) });
     let release = |seen| Request::Release {
+        seq: None,
         id: id(1),
         epoch: Epoch(1),
         seen: InboxSeq(seen),

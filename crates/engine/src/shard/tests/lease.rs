@@ -69,6 +69,7 @@ fn after_a_restart_a_driven_execution_has_one_grace_period() {
 fn a_hand_over_is_hinted_at_once_and_a_parked_execution_when_its_moment_comes() {
     let mut shard = shard();
     let release = |wake_at| Request::Release {
+        seq: None,
         id: id(1),
         epoch: Epoch(1),
         seen: InboxSeq(0),
@@ -81,8 +82,13 @@ fn a_hand_over_is_hinted_at_once_and_a_parked_execution_when_its_moment_comes() 
     assert_eq!(hints(&mut shard, 90_000), [id(1)]);
     let taken = ask(&mut shard, 90_001, Request::Take { id: id(1) }, "");
     assert!(matches!(taken, Reply::Taken { epoch: Epoch(2), .. }), "{taken:?}");
-    let hand_over =
-        Request::Release { id: id(1), epoch: Epoch(2), seen: InboxSeq(0), wake_at: at(0) };
+    let hand_over = Request::Release {
+        seq: None,
+        id: id(1),
+        epoch: Epoch(2),
+        seen: InboxSeq(0),
+        wake_at: at(0),
+    };
     assert_eq!(ask(&mut shard, 90_002, hand_over, ""), Reply::Released);
     let mut again = restarted(&shard, 90_003);
     assert_eq!(hints(&mut shard, 90_002), [id(1)]);
@@ -94,8 +100,13 @@ fn what_a_driver_sent_before_it_gave_its_lease_back_and_comes_late_holds_nothing
     let mut shard = shard();
     start(&mut shard, 1);
     ask(&mut shard, 1, append(1, 1, 2, After::Active), "[2]");
-    let hand_over =
-        || Request::Release { id: id(1), epoch: Epoch(1), seen: InboxSeq(0), wake_at: at(2) };
+    let hand_over = || Request::Release {
+        seq: None,
+        id: id(1),
+        epoch: Epoch(1),
+        seen: InboxSeq(0),
+        wake_at: at(2),
+    };
     assert_eq!(ask(&mut shard, 2, hand_over(), ""), Reply::Released);
     let stale = Reply::StaleEpoch { epoch: Epoch(1) };
     assert_eq!(ask(&mut shard, 3, Request::Renew { id: id(1), epoch: Epoch(1) }, ""), stale);
@@ -115,4 +126,20 @@ fn an_append_that_is_repeated_shows_that_its_driver_lives() {
     ask(&mut shard, 20_000, append(1, 1, 2, After::Active), "[2]");
     let held = ask(&mut shard, LEASE_MS + 5, Request::Take { id: id(1) }, "");
     assert_eq!(held, Reply::Held { until: at(20_000 + LEASE_MS) });
+}
+
+#[test]
+fn a_release_that_comes_after_its_driver_went_on_takes_nothing() {
+    let mut shard = shard();
+    start(&mut shard, 1);
+    assert_eq!(ask(&mut shard, 1, append(1, 1, 2, After::Active), "[2]"), appended());
+    let late = Request::Release {
+        id: id(1),
+        epoch: Epoch(1),
+        seen: InboxSeq(0),
+        wake_at: at(1_000_000),
+        seq: Some(Seq(1)),
+    };
+    assert_eq!(ask(&mut shard, 2, late, ""), Reply::OutOfSequence { seq: Seq(2) });
+    assert!(shard.open[&id(1)].is_held(at(1)), "its driver goes on");
 }

@@ -89,7 +89,13 @@ fn child(n: u128, parent: u128, after: After) -> Request {
 }
 
 fn release(n: u128, epoch: u64, seen: u64, wake_at: i64) -> Request {
-    Request::Release { id: id(n), epoch: Epoch(epoch), seen: InboxSeq(seen), wake_at: at(wake_at) }
+    Request::Release {
+        seq: None,
+        id: id(n),
+        epoch: Epoch(epoch),
+        seen: InboxSeq(seen),
+        wake_at: at(wake_at),
+    }
 }
 
 fn take(n: u128) -> Request {

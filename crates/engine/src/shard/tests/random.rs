@@ -87,7 +87,7 @@ impl Twins {
             9 => Request::Renew { id: id(n), epoch },
             10..=11 => {
                 let wake_at = at(self.now_ms + [0, 3_000, 1 << 40][self.rng.below(3) as usize]);
-                Request::Release { id: id(n), epoch, seen: InboxSeq(known.met), wake_at }
+                Request::Release { seq: None, id: id(n), epoch, seen: InboxSeq(known.met), wake_at }
             }
             12..=14 => {
                 let key = self.rng.below(6);

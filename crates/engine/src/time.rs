@@ -80,3 +80,16 @@ impl fmt::Display for Millis {
         write!(f, "{} ms", self.0)
     }
 }
+
+/// The day of a date of the proleptic Gregorian calendar; 1970-01-01 is 0. After Howard Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`: the year is taken to begin in
+/// March, so that the leap day is its last.
+pub(crate) fn days_from_civil(year: i64, month: i64, of_month: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let from_march = if month > 2 { month - 3 } else { month + 9 };
+    let of_year = (153 * from_march + 2) / 5 + of_month - 1;
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    era * 146_097 + of_era - 719_468
+}

@@ -1,6 +1,6 @@
 //! Days and months of UTC, counted from the Unix epoch: what a limit of money is counted over.
 
-use crate::time::Timestamp;
+use crate::time::{Timestamp, days_from_civil};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Years, months and days repeat after 400 years.
@@ -42,17 +42,6 @@ fn civil_from_days(day: i64) -> (i64, i64, i64) {
     let of_month = of_year - (153 * from_march + 2) / 5 + 1;
     let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, of_month)
-}
-
-/// The inverse, from the same source.
-fn days_from_civil(year: i64, month: i64, of_month: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let from_march = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * from_march + 2) / 5 + of_month - 1;
-    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
-    era * ERA_DAYS + of_era - 719_468
 }
 
 #[cfg(test)]

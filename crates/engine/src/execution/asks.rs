@@ -7,10 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{Choice, Fault, FaultKind, Part, State, StepStatus, Unit};
 use crate::expr::{EvalErrorAt, Mapping, Scope};
 use crate::money::MicroUsd;
-use crate::plan::{Kind, RetryPolicy, Step, StepIndex, Target};
+use crate::plan::{ELEMENTS_MAX, Kind, RetryPolicy, Step, StepIndex, Target};
 
-/// The most elements of a map.
-pub const ELEMENTS_MAX: usize = 10_000;
 /// The most that the outputs of a map's elements come to, as text.
 pub const MAP_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -97,7 +95,7 @@ impl State {
         let found = found.map_err(|error| mistaken(planned, "config.items", &error))?;
         let refuse = |code, message| Err(Fault::new(FaultKind::Expression, code, message));
         match found {
-            Value::Array(items) if items.len() <= ELEMENTS_MAX => Ok(items),
+            Value::Array(items) if items.len() <= ELEMENTS_MAX as usize => Ok(items),
             Value::Array(items) => refuse(
                 "map.too_many_items",
                 format!(

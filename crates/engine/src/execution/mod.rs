@@ -40,7 +40,7 @@ pub use advance::{
     Context, Gates, Input, Memoised, NO_GATES, Outcome, Rejection, decide, reuse, start,
 };
 pub use apply::{IllegalEvent, ReplayError};
-pub use asks::{ELEMENTS_MAX, MAP_OUTPUT_BYTES_MAX};
+pub use asks::MAP_OUTPUT_BYTES_MAX;
 pub use begin::{DEPTH_MAX, is_by_binding};
 pub use effect::{Child, Effect, Request, effects};
 pub use event::{Event, FORMAT};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::time::Timestamp;
+use crate::time::{Timestamp, days_from_civil};
 
 const DAY_MS: i64 = 86_400_000;
 /// The largest number of milliseconds that a double holds exactly.
@@ -40,7 +40,7 @@ fn rfc3339(text: &[u8]) -> Option<Timestamp> {
     }
     let (ms, zone) = fraction(rest)?;
     let of_day = ((hour * 60 + minute) * 60 + second.min(59)) * 1000 + ms;
-    let local = days_since_1970(year, month, day) * DAY_MS + of_day;
+    let local = days_from_civil(year, month, day) * DAY_MS + of_day;
     Some(Timestamp::from_millis(local - offset_ms(zone)?))
 }
 
@@ -87,16 +87,6 @@ fn days_of(year: i64, month: i64) -> i64 {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
-}
-
-/// Days of the proleptic Gregorian calendar. The year is taken to begin in March, so that a leap
-/// day is its last, and the lengths of the months before a month are a line rounded down.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let from_march = (month + 9) % 12;
-    let of_year = (153 * from_march + 2) / 5 + day - 1;
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    year * 365 + leap_days + of_year - 719_468
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl State {
             }
             let undone = plan.step(index).compensation.is_some();
             if self.is_waited_for(index, undone) {
-                self.call_off_what_rests(index, at);
+                self.call_off_elements(index, at, true);
             } else {
                 self.call_off(Unit::whole(index), at);
             }
@@ -109,19 +109,6 @@ impl State {
         let elements = step.map.iter().flat_map(|map| &map.elements);
         let in_flight = step.attempt.is_some() || elements.clone().any(|e| e.attempt.is_some());
         child || (undone && in_flight)
-    }
-
-    /// Elements of a map that are not in flight.
-    fn call_off_what_rests(&mut self, index: StepIndex, at: Timestamp) {
-        let count = self.step(index).map.as_ref().map_or(0, |map| map.elements.len());
-        for number in (0..count).map(|n| u32::try_from(n).expect("a map's elements are counted")) {
-            let unit = Unit::element(index, number);
-            let rests =
-                |work: &crate::execution::Work| !work.status.is_settled() && work.attempt.is_none();
-            if self.work(unit).is_some_and(rests) {
-                self.call_off(unit, at);
-            }
-        }
     }
 
     pub(super) fn finished(&mut self, status: Status, at: Timestamp, fault: Option<&Fault>) {

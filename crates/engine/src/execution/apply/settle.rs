@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::execution::work::MapState;
-use crate::execution::{Part, State, StepState, StepStatus, Unit, WaitState};
+use crate::execution::{Part, State, StepState, StepStatus, Unit, WaitState, Work};
 use crate::plan::{Join, StepIndex};
 use crate::time::Timestamp;
 
@@ -39,7 +39,7 @@ impl State {
         self.set_status(Unit::whole(index), status);
         let succeeded = status == StepStatus::Succeeded;
         if self.step(index).map.is_some() && !succeeded {
-            self.call_off_elements(index, at);
+            self.call_off_elements(index, at, false);
             if !self.step(index).is_to_be_undone() {
                 self.kept = self.kept.minus(self.undo_price(index));
             }
@@ -85,11 +85,14 @@ impl State {
         self.settle_unit(unit, at, StepStatus::Cancelled);
     }
 
-    fn call_off_elements(&mut self, index: StepIndex, at: Timestamp) {
+    /// Calls off the elements of a map that are not settled; of those in flight only where they
+    /// are not waited for.
+    pub(super) fn call_off_elements(&mut self, index: StepIndex, at: Timestamp, waits: bool) {
         let count = self.step(index).map.as_ref().map_or(0, |map| map.elements.len());
         for number in (0..count).map(|n| u32::try_from(n).expect("a map's elements are counted")) {
             let unit = Unit::element(index, number);
-            if self.work(unit).is_some_and(|work| !work.status.is_settled()) {
+            let goes = |work: &Work| !(work.status.is_settled() || waits && work.attempt.is_some());
+            if self.work(unit).is_some_and(goes) {
                 self.call_off(unit, at);
             }
         }

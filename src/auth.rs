@@ -5,6 +5,7 @@
 //! It must never log, return or compare in variable time anything secret.
 
 mod issued;
+mod need;
 
 use std::marker::PhantomData;
 
@@ -19,6 +20,7 @@ use crate::config::{CLIENT_API_KEY, Config, Secret, Secrets, WORKER_SHARED_SECRE
 use crate::error::ApiError;
 use crate::request::{RequestContext, is_token};
 pub use issued::IssuedKey;
+pub use need::{Act, Administer, ClientExecute, ClientRead, Need, WorkerReport};
 
 /// The account that the two bootstrap secrets belong to.
 pub const ACCOUNT_DEFAULT: &str = "default";
@@ -64,6 +66,15 @@ enum Client {
     Issued(IssuedKey),
 }
 
+/// What of the installation an administrator administers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// All of it: the operator, by the workers' secret or a right within the account `default`.
+    Installation,
+    /// What belongs to one account.
+    Account(&'a str),
+}
+
 /// A caller who may do what `N` asks for.
 pub struct Authorized<N> {
     /// Who it is.
@@ -73,59 +84,6 @@ pub struct Authorized<N> {
 
 /// A caller of a public endpoint, who may have shown credentials.
 pub struct Anyone(pub Option<Caller>);
-
-/// What an endpoint asks of its caller.
-pub trait Need {
-    /// Who the endpoint is for.
-    const AUDIENCE: Audience;
-    /// The right that it takes.
-    const SCOPE: Scope;
-
-    /// Whether `caller` may.
-    fn permits(caller: &Caller) -> bool {
-        caller.scopes().contains(Self::SCOPE)
-    }
-}
-
-/// A client that may start executions.
-pub struct ClientExecute;
-
-/// A client that may read its account's rows.
-pub struct ClientRead;
-
-/// Whoever may act on the executions of an account: a client that may start them, or a worker.
-pub struct Act;
-
-/// A worker, which reports of its own attempts.
-pub struct WorkerReport;
-
-impl Need for ClientExecute {
-    const AUDIENCE: Audience = Audience::Client;
-    const SCOPE: Scope = Scope::Execute;
-}
-
-impl Need for ClientRead {
-    const AUDIENCE: Audience = Audience::Client;
-    const SCOPE: Scope = Scope::Read;
-}
-
-impl Need for Act {
-    const AUDIENCE: Audience = Audience::Client;
-    const SCOPE: Scope = Scope::Execute;
-
-    fn permits(caller: &Caller) -> bool {
-        caller.worker_id.is_some() || caller.scopes().contains(Self::SCOPE)
-    }
-}
-
-impl Need for WorkerReport {
-    const AUDIENCE: Audience = Audience::Worker;
-    const SCOPE: Scope = Scope::Read;
-
-    fn permits(caller: &Caller) -> bool {
-        caller.worker_id.is_some()
-    }
-}
 
 impl Scope {
     /// The word in `api_keys` and in replies.
@@ -183,6 +141,25 @@ impl Caller {
         }
     }
 
+    /// What the caller administers, where the endpoint demands that right.
+    pub fn reach(&self) -> Reach<'_> {
+        match self.account() {
+            _ if self.worker_id.is_some() => Reach::Installation,
+            ACCOUNT_DEFAULT => Reach::Installation,
+            account => Reach::Account(account),
+        }
+    }
+
+    /// The caller as the audit log names it: what it is, and which.
+    pub fn actor(&self) -> (&'static str, &str) {
+        match (&self.client, &self.worker_id) {
+            (_, Some(worker)) => ("worker", worker),
+            (Some(Client::Issued(key)), None) => ("api_key", &key.id),
+            (Some(Client::Bootstrap), None) => ("api_key", "bootstrap"),
+            (None, None) => ("system", "nobody"),
+        }
+    }
+
     /// How the journal names the caller: `key:<id>` or `worker:<id>`.
     pub fn name(&self) -> String {
         match (&self.client, &self.worker_id) {
@@ -219,7 +196,7 @@ impl Caller {
         }
         let shown = caller.is_some_and(|caller| match N::AUDIENCE {
             Audience::Client => caller.client.is_some(),
-            Audience::Worker => caller.worker_id.is_some(),
+            Audience::Worker => caller.worker_id.is_some() || N::KEYS_SERVE,
         });
         match N::AUDIENCE {
             _ if shown => Err(ApiError::ScopeMissing { scope: N::SCOPE.as_str() }),

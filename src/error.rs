@@ -4,6 +4,7 @@
 //! It must not let internal text out: a `cause` goes to the log, under the request's id.
 
 mod codes;
+mod from;
 mod shortfall;
 
 use std::sync::Arc;
@@ -16,9 +17,7 @@ use engine::execution::Refusal;
 use engine::ids::ExecutionId;
 use engine::plan::Violation;
 
-use crate::db::{DbError, DbErrorKind, iso};
-use crate::driver::{ReadError, StartError};
-use crate::effects::offload::OffloadError;
+use crate::db::iso;
 pub use codes::ErrorCode;
 pub use shortfall::Shortfall;
 
@@ -73,6 +72,8 @@ pub enum ApiError {
     TemplateInvalid { name: String, violations: Vec<Violation> },
     /// No execution has this id, or it is not the caller's.
     PipelineNotFound,
+    /// No thing of this kind has this name or id, or it is not the caller's.
+    ResourceNotFound { kind: &'static str, name: String },
     /// No way through the plan is as cheap as the budget.
     BudgetTooSmall(Box<Shortfall>),
     /// As many executions as may be are in progress.
@@ -198,6 +199,9 @@ impl ApiError {
                 ..Parts::of(Code::TemplateInvalid).violations(violations)
             },
             Self::PipelineNotFound => Parts::of(Code::PipelineNotFound),
+            Self::ResourceNotFound { kind, name } => {
+                Parts::of(Code::ResourceNotFound).detail(format!("There is no {kind} '{name}'"))
+            }
             Self::BudgetTooSmall(shortfall) => Parts::of(Code::BudgetTooSmall)
                 .violations(shortfall.violations())
                 .detail(shortfall.to_string()),
@@ -282,64 +286,6 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(Arc::new(self));
         response
-    }
-}
-
-impl From<crate::bindings::Missing> for ApiError {
-    fn from(missing: crate::bindings::Missing) -> Self {
-        Self::BindingMissing { name: missing.to_string() }
-    }
-}
-
-/// The database's own words may quote SQL and values: they go to the log.
-impl From<DbError> for ApiError {
-    fn from(error: DbError) -> Self {
-        let cause = format!("{error}: {}", error.detail());
-        match error.kind() {
-            DbErrorKind::Unavailable | DbErrorKind::Overloaded => {
-                Self::DatabaseUnavailable { cause }
-            }
-            DbErrorKind::Schema => Self::DatabaseOutdated { cause },
-            DbErrorKind::Constraint | DbErrorKind::Malformed | DbErrorKind::Refused => {
-                Self::Internal { cause }
-            }
-        }
-    }
-}
-
-impl From<ReadError> for ApiError {
-    fn from(error: ReadError) -> Self {
-        let cause = error.to_string();
-        match error {
-            ReadError::Journal(_) | ReadError::Offload(_) => Self::JournalUnavailable { cause },
-            ReadError::Replay(_) | ReadError::Unexpected(_) => Self::Internal { cause },
-        }
-    }
-}
-
-impl From<OffloadError> for ApiError {
-    fn from(error: OffloadError) -> Self {
-        ReadError::from(error).into()
-    }
-}
-
-impl From<StartError> for ApiError {
-    fn from(error: StartError) -> Self {
-        let cause = error.to_string();
-        match error {
-            StartError::Read(error) => error.into(),
-            StartError::Database(error) => error.into(),
-            StartError::Missing(missing) => missing.into(),
-            StartError::Exhausted { exhausted, renews_in } => {
-                let seconds = u32::try_from(renews_in.get().div_ceil(1000));
-                let retry_after_s = seconds.unwrap_or(u32::MAX).max(1);
-                Self::AccountExhausted { exhausted, retry_after_s }
-            }
-            StartError::Governor(_) | StartError::Journal(_) | StartError::Record(_) => {
-                Self::JournalUnavailable { cause }
-            }
-            StartError::Reuse(_) => Self::Internal { cause },
-        }
     }
 }
 

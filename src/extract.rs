@@ -1,13 +1,14 @@
 //! What handlers take from a request: its body, its query and the parts of its path, each checked
 //! before a handler sees it.
 
+mod path;
+
 use std::marker::PhantomData;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use engine::ids::ExecutionId;
 use engine::plan::Violation;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
@@ -16,15 +17,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
 use crate::schema;
+pub use path::{ExecutionPath, ResourcePath, SignalPath, StepPath, TemplatePath};
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// How much of a body that is too large is read to the end before it is refused.
 const DROPPED_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
-/// The longest template name that is looked up.
-const TEMPLATE_NAME_CHARS_MAX: usize = 64;
-/// The longest name of a signal.
-const SIGNAL_NAME_CHARS_MAX: usize = 64;
 
 /// A JSON body and what in it does not fit the schema of `T`: for handlers that have more to check
 /// and report everything together.
@@ -47,18 +45,6 @@ pub struct LargeDocument<T, const BYTES_MAX: usize>(pub T);
 
 /// A query that fits the parameters of `T`.
 pub struct Query<T>(pub T);
-
-/// The execution that the path names; a malformed id names none.
-pub struct ExecutionPath(pub ExecutionId);
-
-/// The template that the path names.
-pub struct TemplatePath(pub String);
-
-/// The step that the path names: `step`, or `step[3]` for one element of a map.
-pub struct StepPath(pub String);
-
-/// The signal that the path names.
-pub struct SignalPath(pub String);
 
 impl<T: DeserializeOwned> JsonDocument<T> {
     /// The body as its type, unless something does not fit.
@@ -124,60 +110,6 @@ impl<S: Sync, T: DeserializeOwned + IntoParams + 'static> FromRequestParts<S> fo
         }
         typed(query).map(Self)
     }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for ExecutionPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let text = part(parts, state, "id").await;
-        let id = text.and_then(|text| text.parse().ok());
-        id.map(Self).ok_or(ApiError::PipelineNotFound)
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for TemplatePath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let name = part(parts, state, "name").await.unwrap_or_default();
-        if name.chars().count() > TEMPLATE_NAME_CHARS_MAX {
-            let name = name.chars().take(TEMPLATE_NAME_CHARS_MAX).collect();
-            return Err(ApiError::TemplateNotFound { name });
-        }
-        Ok(Self(name))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for StepPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // A path that no step has is not found as such: that is told with the execution's id.
-        Ok(Self(part(parts, state, "step").await.unwrap_or_default()))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for SignalPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let name = part(parts, state, "name").await.unwrap_or_default();
-        let fits = (1..=SIGNAL_NAME_CHARS_MAX).contains(&name.chars().count())
-            && !name.chars().any(char::is_control);
-        if fits {
-            return Ok(Self(name));
-        }
-        let message = format!("a signal's name has 1 to {SIGNAL_NAME_CHARS_MAX} characters");
-        let (pointer, code) = ("/name".to_owned(), "length".to_owned());
-        Err(ApiError::RequestInvalid(vec![Violation { pointer, code, message }]))
-    }
-}
-
-/// A part of the path, by its name.
-async fn part<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
-    let found = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-    found.ok()?.0.into_iter().find(|(known, _)| known == name).map(|(_, text)| text)
 }
 
 /// A missing type counts as JSON; any other, or another encoding than UTF-8, does not.

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod api;
+mod audit;
 mod auth;
 mod bindings;
 mod cache;

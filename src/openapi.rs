@@ -19,6 +19,8 @@ pub const PUBLIC: &str = "public";
 pub const CLIENT: &str = "client";
 /// See [`PUBLIC`].
 pub const WORKER: &str = "worker";
+/// See [`PUBLIC`].
+pub const ADMIN: &str = "admin";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -33,6 +35,8 @@ pub const WORKER: &str = "worker";
         (name = "public", description = "Open to everybody."),
         (name = "client", description = "Client applications, with X-API-Key."),
         (name = "worker", description = "Workers, with Authorization and X-Worker-ID."),
+        (name = "admin", description = "Operators and administrators: a worker's credentials, or \
+            a key with the scope admin."),
     ),
 )]
 struct Base;
@@ -96,6 +100,15 @@ errors! {
         "403" "The credential does not allow this",
         "500" "A defect; it is in the log under the request_id",
         "503" "The database, a journal or the configuration is not available";
+    /// What can go wrong with any endpoint of administration.
+    AdminErrors:
+        "401" "A credential is missing or not valid",
+        "403" "The credential does not allow this",
+        "500" "A defect; it is in the log under the request_id",
+        "503" "The database, a journal or the configuration is not available";
+    /// What can go wrong with an endpoint about one thing.
+    NotFoundErrors:
+        "404" "Nothing has this name or id, or it is another account's";
     /// What can go wrong with an endpoint about one template.
     TemplateErrors:
         "404" "No template has this name";
@@ -206,12 +219,14 @@ mod tests {
         let document: serde_json::Value =
             serde_json::from_str(&router::document().to_json().unwrap()).unwrap();
         assert_eq!(document["openapi"], "3.1.0");
+        let tags = document["tags"].as_array().unwrap().iter();
+        let audiences: Vec<&str> = tags.map(|tag| tag["name"].as_str().unwrap()).collect();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let place = format!("{method} {path}");
                 let tags = operation["tags"].as_array().unwrap();
                 let audience = tags[0].as_str().unwrap();
-                assert!([PUBLIC, CLIENT, WORKER].contains(&audience) && tags.len() == 1, "{place}");
+                assert!(audiences.contains(&audience) && tags.len() == 1, "{place}");
                 assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{place}");
                 let secured = operation["security"].as_array().is_some_and(|s| !s.is_empty());
                 assert_eq!(secured, operation["responses"].get("401").is_some(), "{place}");

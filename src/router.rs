@@ -11,6 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::admin::audit;
 use crate::api::{
     capabilities, completion, events, history, orchestrate, pipeline, restart, result, service,
     signal, templates, verbs, why,
@@ -57,6 +58,13 @@ fn worker() -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(completion::complete))
 }
 
+/// Operators and administrators.
+fn admin() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(audit::list_audit_log))
+        .routes(routes!(audit::show_audit_entry))
+}
+
 /// The router, built once per isolate.
 pub fn router() -> &'static Router {
     static ROUTER: OnceLock<Router> = OnceLock::new();
@@ -75,7 +83,8 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    OpenApiRouter::with_openapi(openapi::base()).merge(public()).merge(client()).merge(worker())
+    let audiences = [public(), client(), worker(), admin()];
+    audiences.into_iter().fold(OpenApiRouter::with_openapi(openapi::base()), OpenApiRouter::merge)
 }
 
 /// The log names the endpoint, not the ids in its path.

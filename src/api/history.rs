@@ -4,10 +4,8 @@ use api_types::{HistoryEntry, HistoryQuery, HistoryReply};
 use axum::Json;
 use chrono::DateTime;
 use engine::money::MicroUsd;
-use engine::plan::Violation;
-use engine::time::Timestamp;
-use serde_json::Value;
 
+use super::query::{label, moment, report};
 use crate::auth::{Authorized, ClientRead};
 use crate::db::history::{self, Cursor, Filter, HistoryRow};
 use crate::error::ApiError;
@@ -90,39 +88,11 @@ fn read(query: HistoryQuery) -> Result<(Filter, Option<Cursor>), ApiError> {
     Ok((filter, after))
 }
 
-fn moment(
-    pointer: &str,
-    text: Option<String>,
-    violations: &mut Vec<Violation>,
-) -> Option<Timestamp> {
-    let parsed = DateTime::parse_from_rfc3339(&text?);
-    if parsed.is_err() {
-        report(violations, pointer, "format", "is not a moment such as 2026-11-21T10:00:00Z");
-    }
-    parsed.ok().map(|at| Timestamp::from_millis(at.timestamp_millis()))
-}
-
-fn report(violations: &mut Vec<Violation>, pointer: &str, code: &str, message: &str) {
-    violations.push(Violation {
-        pointer: pointer.to_owned(),
-        code: code.to_owned(),
-        message: message.to_owned(),
-    });
-}
-
 fn read_cursor(text: &str) -> Option<Cursor> {
     let (created_at, id) = text.rsplit_once('_')?;
     DateTime::parse_from_rfc3339(created_at).ok()?;
     let id = id.parse().ok().filter(|id| (0..1 << 53).contains(id))?;
     Some(Cursor { created_at: created_at.to_owned(), id })
-}
-
-/// The word of an enumeration, as columns have it.
-fn label(value: impl serde::Serialize) -> Option<String> {
-    match serde_json::to_value(value) {
-        Ok(Value::String(word)) => Some(word),
-        Ok(_) | Err(_) => None,
-    }
 }
 
 fn entry(row: HistoryRow) -> Result<HistoryEntry, ApiError> {
@@ -176,6 +146,7 @@ fn entry(row: HistoryRow) -> Result<HistoryEntry, ApiError> {
 #[cfg(test)]
 mod tests {
     use api_types::{ExecutionStatus, StrategyLabel};
+    use engine::time::Timestamp;
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! The handlers, one file for each resource: parse, authorize, one call, typed reply. They must
 //! not choose the status of an error, read a header that is a credential, or hold SQL.
 
+pub mod admin;
 pub mod capabilities;
 pub mod completion;
 pub mod events;
@@ -10,6 +11,7 @@ pub mod optimization;
 pub mod orchestrate;
 pub mod pipeline;
 mod preference;
+mod query;
 pub mod restart;
 pub mod result;
 pub mod service;

@@ -18,6 +18,7 @@ mod statement;
 
 pub mod accounts;
 pub mod api_keys;
+pub mod audit;
 pub mod executions;
 pub mod history;
 pub mod meta;
@@ -54,6 +55,7 @@ pub fn all_statements() -> Vec<Sql> {
     [
         accounts::STATEMENTS,
         api_keys::STATEMENTS,
+        audit::STATEMENTS,
         executions::STATEMENTS,
         history::STATEMENTS,
         meta::STATEMENTS,

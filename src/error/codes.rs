@@ -84,6 +84,8 @@ codes! {
         ["An operator must correct the template's rows under violations."];
     PipelineNotFound NOT_FOUND "pipeline.not_found" "Pipeline not found"
         ["Check the id; executions of other accounts are not shown."];
+    ResourceNotFound NOT_FOUND "resource.not_found" "Not found"
+        ["Check the name or id; what belongs to other accounts is not shown."];
     BudgetTooSmall PAYMENT_REQUIRED "budget.too_small" "The budget is too small"
         ["Raise budget_limit, or choose another strategy or template."];
     AccountBudgetExhausted PAYMENT_REQUIRED "account.budget_exhausted"

@@ -1,0 +1,5 @@
+//! Administration.
+
+mod audit;
+
+pub use audit::{AuditEntry, AuditQuery, AuditReply};

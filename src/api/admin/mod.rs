@@ -1,0 +1,4 @@
+//! The handlers of administration, one file for each resource. Whatever changes something adds an
+//! entry to the audit log in the same batch.
+
+pub mod audit;

@@ -1,0 +1,69 @@
+//! What endpoints ask of their callers. It must read no credential: that is done before.
+
+use super::{Audience, Caller, Scope};
+
+/// What an endpoint asks of its caller.
+pub trait Need {
+    /// Who the endpoint is for.
+    const AUDIENCE: Audience;
+    /// The right that it takes.
+    const SCOPE: Scope;
+
+    /// Whether a client's key may serve where workers are asked for.
+    const KEYS_SERVE: bool = false;
+
+    /// Whether `caller` may.
+    fn permits(caller: &Caller) -> bool {
+        caller.scopes().contains(Self::SCOPE)
+    }
+}
+
+/// A client that may start executions.
+pub struct ClientExecute;
+
+/// A client that may read its account's rows.
+pub struct ClientRead;
+
+/// Whoever may act on the executions of an account: a client that may start them, or a worker.
+pub struct Act;
+
+/// A worker, which reports of its own attempts.
+pub struct WorkerReport;
+
+/// Whoever administers: a worker, or a key with the scope `admin`. What of the installation it may
+/// see and change, [`Caller::reach`] says.
+pub struct Administer;
+
+impl Need for ClientExecute {
+    const AUDIENCE: Audience = Audience::Client;
+    const SCOPE: Scope = Scope::Execute;
+}
+
+impl Need for ClientRead {
+    const AUDIENCE: Audience = Audience::Client;
+    const SCOPE: Scope = Scope::Read;
+}
+
+impl Need for Act {
+    const AUDIENCE: Audience = Audience::Client;
+    const SCOPE: Scope = Scope::Execute;
+
+    fn permits(caller: &Caller) -> bool {
+        caller.worker_id.is_some() || caller.scopes().contains(Self::SCOPE)
+    }
+}
+
+impl Need for WorkerReport {
+    const AUDIENCE: Audience = Audience::Worker;
+    const SCOPE: Scope = Scope::Read;
+
+    fn permits(caller: &Caller) -> bool {
+        caller.worker_id.is_some()
+    }
+}
+
+impl Need for Administer {
+    const AUDIENCE: Audience = Audience::Worker;
+    const SCOPE: Scope = Scope::Admin;
+    const KEYS_SERVE: bool = true;
+}

@@ -20,7 +20,7 @@ use crate::config::{CLIENT_API_KEY, Config, Secret, Secrets, WORKER_SHARED_SECRE
 use crate::error::ApiError;
 use crate::request::{RequestContext, is_token};
 pub use issued::IssuedKey;
-pub use need::{Act, Administer, ClientExecute, ClientRead, Need, WorkerReport};
+pub use need::{Act, Administer, ClientExecute, ClientRead, Need, Operate, WorkerReport};
 
 /// The account that the two bootstrap secrets belong to.
 pub const ACCOUNT_DEFAULT: &str = "default";
@@ -194,14 +194,14 @@ impl Caller {
         if caller.is_some_and(N::permits) {
             return Ok(());
         }
-        let shown = caller.is_some_and(|caller| match N::AUDIENCE {
+        let shown = caller.filter(|caller| match N::AUDIENCE {
             Audience::Client => caller.client.is_some(),
             Audience::Worker => caller.worker_id.is_some() || N::KEYS_SERVE,
         });
-        match N::AUDIENCE {
-            _ if shown => Err(ApiError::ScopeMissing { scope: N::SCOPE.as_str() }),
-            Audience::Client => Err(ApiError::ApiKeyRequired),
-            Audience::Worker => Err(ApiError::WorkerRequired),
+        match (shown, N::AUDIENCE) {
+            (Some(caller), _) => Err(N::refusal(caller)),
+            (None, Audience::Client) => Err(ApiError::ApiKeyRequired),
+            (None, Audience::Worker) => Err(ApiError::WorkerRequired),
         }
     }
 }

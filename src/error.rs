@@ -60,6 +60,8 @@ pub enum ApiError {
     WorkerInvalid { message: &'static str },
     /// The credentials do not allow this.
     ScopeMissing { scope: &'static str },
+    /// The credentials administer one account, and this belongs to the installation.
+    OperatorRequired,
     /// The secret of this audience is not set.
     AuthNotConfigured { secret: &'static str },
     /// A variable has a value that cannot be used.
@@ -74,6 +76,12 @@ pub enum ApiError {
     PipelineNotFound,
     /// No thing of this kind has this name or id, or it is not the caller's.
     ResourceNotFound { kind: &'static str, name: String },
+    /// A thing of this kind has this name already.
+    ResourceExists { kind: &'static str, name: String },
+    /// Something needs the thing as it is.
+    ResourceInUse { kind: &'static str, name: String, message: String },
+    /// The thing is not as it was when the caller read it.
+    ResourceChanged { kind: &'static str, name: String },
     /// No way through the plan is as cheap as the budget.
     BudgetTooSmall(Box<Shortfall>),
     /// As many executions as may be are in progress.
@@ -185,6 +193,8 @@ impl ApiError {
             Self::ScopeMissing { scope } => {
                 Parts::of(Code::ScopeMissing).detail(format!("The scope {scope} is needed"))
             }
+            Self::OperatorRequired => Parts::of(Code::OperatorRequired)
+                .detail("The credential administers one account; this is the operator's to do"),
             Self::AuthNotConfigured { secret } => {
                 Parts::of(Code::AuthNotConfigured).detail(format!("The secret {secret} is not set"))
             }
@@ -202,6 +212,13 @@ impl ApiError {
             Self::ResourceNotFound { kind, name } => {
                 Parts::of(Code::ResourceNotFound).detail(format!("There is no {kind} '{name}'"))
             }
+            Self::ResourceExists { kind, name } => Parts::of(Code::ResourceExists)
+                .detail(format!("There is a {kind} '{name}' already")),
+            Self::ResourceInUse { kind, name, message } => {
+                Parts::of(Code::ResourceInUse).detail(format!("The {kind} '{name}' {message}"))
+            }
+            Self::ResourceChanged { kind, name } => Parts::of(Code::ResourceChanged)
+                .detail(format!("The {kind} '{name}' is not as If-Match says")),
             Self::BudgetTooSmall(shortfall) => Parts::of(Code::BudgetTooSmall)
                 .violations(shortfall.violations())
                 .detail(shortfall.to_string()),

@@ -33,6 +33,8 @@ pub struct IssuedKey {
     pub scopes: Scopes,
     /// When it ends to be valid.
     pub expires_at: Option<Timestamp>,
+    /// How many requests a minute it may make; `None` for the installation's rate.
+    pub rate_per_minute: Option<u32>,
 }
 
 thread_local! {
@@ -62,6 +64,7 @@ pub(super) async fn find(
     let key = IssuedKey {
         scopes: Scopes::parse(row.scopes.iter().map(String::as_str)),
         expires_at: row.ends_at(),
+        rate_per_minute: row.rate_per_minute,
         id: row.id,
         account: row.account_id,
     };
@@ -113,8 +116,13 @@ mod tests {
     use super::*;
 
     fn key(expires_at: Option<Timestamp>) -> IssuedKey {
-        let account = "acme".to_owned();
-        IssuedKey { id: "k".into(), account, scopes: Scopes::parse(["read"]), expires_at }
+        IssuedKey {
+            id: "k".into(),
+            account: "acme".into(),
+            scopes: Scopes::parse(["read"]),
+            expires_at,
+            rate_per_minute: None,
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What endpoints ask of their callers. It must read no credential: that is done before.
 
-use super::{Audience, Caller, Scope};
+use super::{Audience, Caller, Reach, Scope};
+use crate::error::ApiError;
 
 /// What an endpoint asks of its caller.
 pub trait Need {
@@ -15,6 +16,11 @@ pub trait Need {
     /// Whether `caller` may.
     fn permits(caller: &Caller) -> bool {
         caller.scopes().contains(Self::SCOPE)
+    }
+
+    /// How a caller is refused whose credentials are of the audience and do not allow it.
+    fn refusal(_caller: &Caller) -> ApiError {
+        ApiError::ScopeMissing { scope: Self::SCOPE.as_str() }
     }
 }
 
@@ -33,6 +39,10 @@ pub struct WorkerReport;
 /// Whoever administers: a worker, or a key with the scope `admin`. What of the installation it may
 /// see and change, [`Caller::reach`] says.
 pub struct Administer;
+
+/// The operator of the installation: a worker, or a key of the account `default` with the scope
+/// `admin`.
+pub struct Operate;
 
 impl Need for ClientExecute {
     const AUDIENCE: Audience = Audience::Client;
@@ -66,4 +76,21 @@ impl Need for Administer {
     const AUDIENCE: Audience = Audience::Worker;
     const SCOPE: Scope = Scope::Admin;
     const KEYS_SERVE: bool = true;
+}
+
+impl Need for Operate {
+    const AUDIENCE: Audience = Audience::Worker;
+    const SCOPE: Scope = Scope::Admin;
+    const KEYS_SERVE: bool = true;
+
+    fn permits(caller: &Caller) -> bool {
+        Administer::permits(caller) && caller.reach() == Reach::Installation
+    }
+
+    fn refusal(caller: &Caller) -> ApiError {
+        match caller.scopes().contains(Self::SCOPE) {
+            true => ApiError::OperatorRequired,
+            false => Administer::refusal(caller),
+        }
+    }
 }

@@ -92,15 +92,7 @@ fn who_lacks_a_right_is_told_what_to_bring() {
     fn code<N: Need>(caller: Option<&Caller>) -> Result<(), &'static str> {
         Caller::permit::<N>(caller).map_err(|error| error.code().as_str())
     }
-    let read_only = Caller {
-        client: Some(Client::Issued(IssuedKey {
-            id: "k".into(),
-            account: "acme".into(),
-            scopes: Scopes::parse(["read", "unknown"]),
-            expires_at: None,
-        })),
-        worker_id: None,
-    };
+    let read_only = issued("acme", &["read", "unknown"]);
     let worker = Caller { client: None, worker_id: Some("w".into()) };
     assert_eq!(read_only.account(), "acme");
     assert_eq!(code::<ClientRead>(Some(&read_only)), Ok(()));
@@ -117,6 +109,40 @@ fn who_lacks_a_right_is_told_what_to_bring() {
     let bootstrap = Caller { client: Some(Client::Bootstrap), worker_id: Some("w".into()) };
     assert_eq!(bootstrap.name(), "key:bootstrap");
     assert_eq!(bootstrap.worker_name(), "worker:w");
+}
+
+#[test]
+fn only_the_operator_operates_and_others_are_told_so() {
+    fn code<N: Need>(caller: Option<&Caller>) -> Result<(), &'static str> {
+        Caller::permit::<N>(caller).map_err(|error| error.code().as_str())
+    }
+    let worker = Caller { client: None, worker_id: Some("w".into()) };
+    let both = Caller { worker_id: Some("w".into()), ..issued("acme", &["read"]) };
+    for operator in [worker, both, issued(ACCOUNT_DEFAULT, &["admin"])] {
+        assert_eq!(operator.reach(), Reach::Installation);
+        assert_eq!(code::<Operate>(Some(&operator)), Ok(()), "{operator:?}");
+    }
+    let theirs = issued("acme", &["read", "execute", "admin"]);
+    assert_eq!(theirs.reach(), Reach::Account("acme"));
+    assert_eq!(code::<Administer>(Some(&theirs)), Ok(()));
+    assert_eq!(code::<Operate>(Some(&theirs)), Err("auth.operator_required"));
+    let bootstrap = Caller { client: Some(Client::Bootstrap), worker_id: None };
+    for caller in [bootstrap, issued(ACCOUNT_DEFAULT, &["read"]), issued("acme", &["execute"])] {
+        assert_eq!(code::<Operate>(Some(&caller)), Err("auth.scope_missing"), "{caller:?}");
+        assert_eq!(code::<Administer>(Some(&caller)), Err("auth.scope_missing"), "{caller:?}");
+    }
+    assert_eq!(code::<Operate>(None), Err("auth.worker_required"));
+}
+
+fn issued(account: &str, scopes: &[&str]) -> Caller {
+    let key = IssuedKey {
+        id: "k".into(),
+        account: account.into(),
+        scopes: Scopes::parse(scopes.iter().copied()),
+        expires_at: None,
+        rate_per_minute: None,
+    };
+    Caller { client: Some(Client::Issued(key)), worker_id: None }
 }
 
 #[test]

@@ -72,6 +72,8 @@ codes! {
         ["Check Authorization and X-Worker-ID, or leave both out."];
     ScopeMissing FORBIDDEN "auth.scope_missing" "The credential does not allow this"
         ["Use a credential with the scope that is named."];
+    OperatorRequired FORBIDDEN "auth.operator_required" "The operator is needed"
+        ["Use a worker's credentials, or a key of the account default with the scope admin."];
     AuthNotConfigured SERVICE_UNAVAILABLE "auth.not_configured" "This audience is not configured"
         ["An operator must set the secret that is named."];
     ConfigInvalid SERVICE_UNAVAILABLE "config.invalid" "The configuration is not valid"
@@ -86,6 +88,12 @@ codes! {
         ["Check the id; executions of other accounts are not shown."];
     ResourceNotFound NOT_FOUND "resource.not_found" "Not found"
         ["Check the name or id; what belongs to other accounts is not shown."];
+    ResourceExists CONFLICT "resource.exists" "It exists already"
+        ["Choose another name, or change the one that exists."];
+    ResourceInUse CONFLICT "resource.in_use" "It is in use"
+        ["Change what uses it first; detail names that."];
+    ResourceChanged PRECONDITION_FAILED "resource.changed" "It was changed meanwhile"
+        ["Read it anew, and send the ETag of that reply in If-Match."];
     BudgetTooSmall PAYMENT_REQUIRED "budget.too_small" "The budget is too small"
         ["Raise budget_limit, or choose another strategy or template."];
     AccountBudgetExhausted PAYMENT_REQUIRED "account.budget_exhausted"

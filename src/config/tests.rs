@@ -28,6 +28,22 @@ fn each_environment_has_its_own_limits() {
 }
 
 #[test]
+fn each_environment_says_what_is_watched_and_how_long_executions_are_kept() {
+    for (word, insights, alerting, retention_days) in [
+        ("local", true, true, 0),
+        ("development", false, false, 14),
+        ("staging", true, false, 30),
+        ("production", true, true, 90),
+        ("enterprise", true, true, 365),
+    ] {
+        let config = config(&[("ENVIRONMENT", word)]);
+        let found = (config.insights_enabled, config.alerting_enabled, config.retention_days);
+        assert_eq!(found, (insights, alerting, retention_days), "{word}");
+    }
+    assert_eq!(config(&[("RETENTION_DAYS", "-1")]).invalid, ["RETENTION_DAYS"]);
+}
+
+#[test]
 fn a_variable_goes_before_the_environment() {
     let config = config(&[
         ("ENVIRONMENT", "production"),
@@ -112,6 +128,9 @@ fn what_is_deployed_is_valid_and_says_what_the_code_says() {
             assert_eq!(deployed.attempt_timeout, bare.attempt_timeout, "{word}");
             assert_eq!(deployed.journal_shards, bare.journal_shards, "{word}");
             assert_eq!(deployed.result_cache_ttl_s, bare.result_cache_ttl_s, "{word}");
+            assert_eq!(deployed.insights_enabled, bare.insights_enabled, "{word}");
+            assert_eq!(deployed.alerting_enabled, bare.alerting_enabled, "{word}");
+            assert_eq!(deployed.retention_days, bare.retention_days, "{word}");
             assert_eq!(deployed.queue_drives_inline, bare.queue_drives_inline, "{word}");
             let concurrent = bare.concurrent_executions_max;
             assert_eq!(deployed.concurrent_executions_max, concurrent, "{word}");

@@ -106,6 +106,7 @@ impl<S: Store> Shard<S> {
             | Request::Posted { .. }
             | Request::Read { .. }
             | Request::Peek { .. }
+            | Request::Kept { .. }
             | Request::Sweep => return Ok(None),
         };
         let Some(head) = self.open.get(id).filter(|head| head.unheard() > 0) else {

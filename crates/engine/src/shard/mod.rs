@@ -26,8 +26,8 @@ use crate::ids::ExecutionId;
 use crate::time::{Millis, Timestamp};
 use head::Head;
 pub use protocol::{
-    After, ENTRY_BYTES_MAX, Idempotency, InboxEntry, PROTOCOL, Phase, Reply, Request, UNHEARD_MAX,
-    decode, encode,
+    After, ENTRY_BYTES_MAX, Idempotency, InboxEntry, KEPT_MAX, PROTOCOL, Phase, Reply, Request,
+    UNHEARD_MAX, decode, encode,
 };
 pub use store::{EndedRow, ExecutionRow, IdempotencyRow, Store, Write};
 pub use tasks::{Projected, Tasks};

@@ -17,6 +17,9 @@ pub const PROTOCOL: u32 = 2;
 /// The most entries of an execution that no driver has acknowledged.
 pub const UNHEARD_MAX: u64 = 1_000;
 
+/// The most executions that are asked about at once.
+pub const KEPT_MAX: usize = 1_000;
+
 /// The largest entry, as compact JSON.
 pub const ENTRY_BYTES_MAX: usize = 256 * 1024;
 
@@ -118,6 +121,12 @@ pub enum Request {
         /// The execution.
         id: ExecutionId,
     },
+    /// Ask which of these executions the shard still knows; answered with [`Reply::Kept`]. A shard
+    /// that does not know this request refuses it as malformed, and the asker leaves them alone.
+    Kept {
+        /// The executions, at most [`KEPT_MAX`].
+        ids: Vec<ExecutionId>,
+    },
     /// Do what is due, and forget what is old.
     Sweep,
 }
@@ -136,7 +145,8 @@ impl Request {
             | Self::Renew { .. }
             | Self::Release { .. }
             | Self::Post { .. }
-            | Self::Posted { .. } => 2,
+            | Self::Posted { .. }
+            | Self::Kept { .. } => 2,
         }
     }
 }
@@ -276,6 +286,11 @@ pub enum Reply {
         /// When a parked execution needs a driver.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wake_at: Option<Timestamp>,
+    },
+    /// Those that the shard knows.
+    Kept {
+        /// The executions.
+        ids: Vec<ExecutionId>,
     },
     /// What was due is done.
     Swept,

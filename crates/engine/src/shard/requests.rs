@@ -4,7 +4,9 @@
 use super::ends::Notice;
 use super::head::Head;
 use super::inbox::Post;
-use super::{After, ExecutionRow, Idempotency, IdempotencyRow, Phase, Reply, Request, Shard};
+use super::{
+    After, ExecutionRow, Idempotency, IdempotencyRow, KEPT_MAX, Phase, Reply, Request, Shard,
+};
 use super::{Store, Write};
 use crate::execution::Message;
 use crate::ids::{Epoch, ExecutionId, InboxSeq, Seq};
@@ -70,6 +72,7 @@ impl<S: Store> Shard<S> {
             Request::Read { id, after } => self.read(now, &id, after),
             Request::Posted { id, key } => bare(self.posted(&id, &key)),
             Request::Peek { id } => bare(self.peek(now, &id)),
+            Request::Kept { ids } => bare(self.kept(ids)),
             Request::Sweep => bare(self.sweep(now)),
         }
     }
@@ -341,6 +344,21 @@ impl<S: Store> Shard<S> {
             }
             None => Ok(self.store.execution(id)?.map(|row| (row, None))),
         }
+    }
+
+    /// Of more than are asked about at once, all count as known: what is known is left alone.
+    fn kept(&self, mut ids: Vec<ExecutionId>) -> Result<Reply, S::Error> {
+        let known = |id: &ExecutionId| -> Result<bool, S::Error> {
+            Ok(self.open.contains_key(id) || self.store.execution(id)?.is_some())
+        };
+        let asked = ids.len().min(KEPT_MAX);
+        let mut kept = ids.split_off(asked);
+        for id in ids {
+            if known(&id)? {
+                kept.push(id);
+            }
+        }
+        Ok(Reply::Kept { ids: kept })
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<Reply, S::Error> {

@@ -42,6 +42,17 @@ fn an_execution_that_goes_on_is_projected_after_two_seconds_and_when_it_parks() 
 }
 
 #[test]
+fn an_execution_in_progress_is_kept_and_so_is_what_nobody_looked_for() {
+    let mut shard = shard();
+    start(&mut shard, 1);
+    let ids = vec![id(1), id(2)];
+    assert_eq!(ask(&mut shard, 5, Request::Kept { ids }, ""), Reply::Kept { ids: vec![id(1)] });
+    let ids: Vec<_> = (0..KEPT_MAX + 2).map(|_| id(9)).collect();
+    let beyond = Reply::Kept { ids: vec![id(9); 2] };
+    assert_eq!(ask(&mut shard, 5, Request::Kept { ids }, ""), beyond, "too many to look for");
+}
+
+#[test]
 fn only_what_is_projected_and_old_is_forgotten() {
     let mut shard = shard();
     for n in 1..=2 {
@@ -60,8 +71,12 @@ fn only_what_is_projected_and_old_is_forgotten() {
     };
     assert_eq!(ask(&mut shard, day_ms * 2, peek(1), ""), standing, "not projected yet");
     hints(&mut shard, day_ms * 2);
+    let kept = || Request::Kept { ids: vec![id(1), id(7), id(2)] };
+    let both = Reply::Kept { ids: vec![id(1), id(2)] };
+    assert_eq!(ask(&mut shard, day_ms * 2, kept(), ""), both, "projected, and not forgotten");
     ask(&mut shard, day_ms * 2 + 1, Request::Sweep, "");
     assert_eq!(ask(&mut shard, day_ms * 2 + 1, peek(1), ""), Reply::Unknown);
+    assert_eq!(ask(&mut shard, day_ms * 2 + 1, kept(), ""), Reply::Kept { ids: vec![] });
     let mut shard = restarted(&shard, day_ms * 3);
     start(&mut shard, 3);
     ask(&mut shard, day_ms * 3, append(3, 1, 2, After::Ended), "[2]");

@@ -12,25 +12,31 @@ mod d1;
 mod database;
 mod definition;
 mod error;
+mod paging;
 mod retry;
 mod row;
 mod statement;
 
 pub mod accounts;
 pub mod api_keys;
+pub mod artifacts;
 pub mod audit;
 pub mod executions;
 pub mod history;
 pub mod meta;
+pub mod nodes;
 pub mod policy;
 pub mod projection;
 pub mod revisions;
 pub mod templates;
+pub mod tool_search;
+pub mod tools;
 pub mod workers;
 
 pub use d1::D1;
 pub use database::Database;
 pub use error::{DbError, DbErrorKind};
+pub use paging::{Paging, Sequenced};
 pub use row::{Row, Rows, iso};
 pub use statement::{Bound, Param, Sql, Statement};
 
@@ -55,14 +61,18 @@ pub fn all_statements() -> Vec<Sql> {
     [
         accounts::STATEMENTS,
         api_keys::STATEMENTS,
+        artifacts::STATEMENTS,
         audit::STATEMENTS,
         executions::STATEMENTS,
         history::STATEMENTS,
         meta::STATEMENTS,
+        nodes::STATEMENTS,
         policy::STATEMENTS,
         projection::STATEMENTS,
         revisions::STATEMENTS,
         templates::STATEMENTS,
+        tool_search::STATEMENTS,
+        tools::STATEMENTS,
         workers::STATEMENTS,
     ]
     .concat()

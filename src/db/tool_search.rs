@@ -1,0 +1,172 @@
+//! What tools are found by: their tags, and the properties that their schemas name.
+
+use super::paging::{Paging, page_of};
+use super::tools::{Tool, tool_columns as columns};
+use super::{Database, DbError, Statement, statements};
+
+/// The most tags of one tool.
+pub const TAGS_MAX: u32 = 100;
+
+statements! { "tool_search":
+    /// Tags a tool of an account; gives the tag where it is new. ?4 is how many a tool may have.
+    TAG = "INSERT INTO tool_tags (account_id, tag_name, tool_id)
+      SELECT t.account_id, ?3, t.tool_id FROM tools AS t
+      WHERE t.tool_id = ?1 AND t.account_id = ?2
+        AND (SELECT count(*) FROM tool_tags AS g
+          WHERE g.account_id = ?2 AND g.tool_id = ?1) < CAST(?4 AS INTEGER)
+      ON CONFLICT DO NOTHING";
+
+    /// Takes a tag off a tool.
+    UNTAG = "DELETE FROM tool_tags WHERE account_id = ?2 AND tag_name = ?3 AND tool_id = ?1";
+
+    /// Whether a tool has a tag.
+    TAGGED = "SELECT tag_name FROM tool_tags
+      WHERE account_id = ?2 AND tag_name = ?3 AND tool_id = ?1";
+
+    /// A page of the tools with a tag that contains ?3, as they were added: behind ?2; ?4 is how
+    /// many, ?5 how many are left out. Each name of a tag is read once, by a seek in the index.
+    BY_TAG = concat!("WITH RECURSIVE tag (name) AS (
+        SELECT min(tag_name) FROM tool_tags WHERE account_id = ?1
+        UNION ALL
+        SELECT (SELECT min(g.tag_name) FROM tool_tags AS g
+          WHERE g.account_id = ?1 AND g.tag_name > tag.name)
+        FROM tag WHERE tag.name IS NOT NULL
+      ) ", columns!(), "WHERE t.account_id = ?1 AND t.seq > ?2 AND t.tool_id IN (
+        SELECT g.tool_id FROM tag CROSS JOIN tool_tags AS g
+        WHERE instr(lower(tag.name), lower(?3)) > 0
+          AND g.account_id = ?1 AND g.tag_name = tag.name)
+      ORDER BY t.seq LIMIT ?4 OFFSET ?5");
+
+    /// A page of the tools whose schema on the side ?3 names the property ?4, as they were added:
+    /// behind ?2; ?5 is how many, ?6 how many are left out.
+    BY_PROPERTY = concat!(columns!(), "WHERE t.seq IN (
+        SELECT p.tool_seq FROM tool_properties AS p
+        WHERE p.account_id = ?1 AND p.direction = ?3 AND p.property = ?4 AND p.tool_seq > ?2
+        ORDER BY p.tool_seq LIMIT ?5 OFFSET ?6)
+      ORDER BY t.seq");
+
+    /// The same for the tools that take ?3 and give ?4. The two lists are walked together, each
+    /// jumping to where the other stands, so that the shorter one decides how long it takes.
+    BY_BOTH = concat!("WITH RECURSIVE walk (input, output) AS (
+        SELECT
+          (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
+            AND p.direction = 'input' AND p.property = ?3 AND p.tool_seq > ?2),
+          (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
+            AND p.direction = 'output' AND p.property = ?4 AND p.tool_seq > ?2)
+        UNION ALL
+        SELECT
+          (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
+            AND p.direction = 'input' AND p.property = ?3
+            AND p.tool_seq >= max(walk.input, walk.output) + (walk.input = walk.output)),
+          (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
+            AND p.direction = 'output' AND p.property = ?4
+            AND p.tool_seq >= max(walk.input, walk.output) + (walk.input = walk.output))
+        FROM walk WHERE walk.input IS NOT NULL AND walk.output IS NOT NULL
+      ) ", columns!(), "WHERE t.seq IN (
+        SELECT walk.input FROM walk WHERE walk.input = walk.output LIMIT ?5 OFFSET ?6)
+      ORDER BY t.seq");
+}
+
+/// What a tool was tagged with, or why not.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tagging {
+    /// It has the tag now; whether it had it before.
+    Tagged {
+        /// The tool as it is now.
+        tool: Box<Tool>,
+        /// Whether the tag was there already.
+        before: bool,
+    },
+    /// It has as many tags as a tool may have.
+    Full,
+    /// The account has no such tool.
+    Absent,
+}
+
+/// Tags a tool and adds the entry of the audit log.
+pub async fn tag(
+    db: &impl Database,
+    account: &str,
+    id: &str,
+    tag: &str,
+    logged: Statement,
+) -> Result<Tagging, DbError> {
+    let had = || TAGGED.with(id).with(account).with(tag);
+    let add = TAG.with(id).with(account).with(tag).with(TAGS_MAX);
+    let tool = super::tools::BY_ID.with(id).with(account);
+    let [before, _, _, now, tool] = db.batch_of([had(), add, logged, had(), tool]).await?;
+    let has = |rows: &super::Rows| rows.first::<serde_json::Value>().map(|row| row.is_some());
+    let Some(tool) = tool.first()? else { return Ok(Tagging::Absent) };
+    if !has(&now)? {
+        return Ok(Tagging::Full);
+    }
+    Ok(Tagging::Tagged { tool: Box::new(tool), before: has(&before)? })
+}
+
+/// Takes a tag off a tool and adds the entry of the audit log; whether the tool had it.
+pub async fn untag(
+    db: &impl Database,
+    account: &str,
+    id: &str,
+    tag: &str,
+    logged: Statement,
+) -> Result<bool, DbError> {
+    let had = TAGGED.with(id).with(account).with(tag);
+    let remove = UNTAG.with(id).with(account).with(tag);
+    let [had, _, _] = db.batch_of([had, remove, logged]).await?;
+    Ok(had.first::<serde_json::Value>()?.is_some())
+}
+
+/// A page of the tools with a tag that contains `text` in any case, and whether there are more.
+pub async fn by_tag(
+    db: &impl Database,
+    account: &str,
+    text: &str,
+    paging: Paging,
+) -> Result<(Vec<Tool>, bool), DbError> {
+    let Paging { after, skip, limit } = paging;
+    let statement = BY_TAG.with(account).with(after).with(text).with(limit + 1).with(skip);
+    page_of(&db.query(statement).await?, limit)
+}
+
+/// The properties that tools are searched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Properties<'a> {
+    /// What it takes.
+    Input(&'a str),
+    /// What it gives.
+    Output(&'a str),
+    /// Both.
+    Both {
+        /// What it takes.
+        input: &'a str,
+        /// What it gives.
+        output: &'a str,
+    },
+}
+
+/// The statement that finds a page of the tools whose schemas name these properties.
+pub fn by_properties_statement(
+    account: &str,
+    properties: Properties<'_>,
+    paging: Paging,
+) -> Statement {
+    let Paging { after, skip, limit } = paging;
+    let (sql, one, other) = match properties {
+        Properties::Input(name) => (BY_PROPERTY, "input", name),
+        Properties::Output(name) => (BY_PROPERTY, "output", name),
+        Properties::Both { input, output } => (BY_BOTH, input, output),
+    };
+    sql.with(account).with(after).with(one).with(other).with(limit + 1).with(skip)
+}
+
+/// A page of the tools whose schemas name these properties, and whether there are more.
+pub async fn by_properties(
+    db: &impl Database,
+    account: &str,
+    properties: Properties<'_>,
+    paging: Paging,
+) -> Result<(Vec<Tool>, bool), DbError> {
+    let statement = by_properties_statement(account, properties, paging);
+    page_of(&db.query(statement).await?, paging.limit)
+}

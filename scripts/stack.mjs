@@ -9,6 +9,7 @@
 //     --config FILE         a Worker to start; repeatable, the first one is served on the port
 //                           (default: wrangler.toml and workers/*/wrangler.toml)
 //     --log FILE            where logs go (default: standard error)
+//     --no-outbound         no Worker reaches beyond its bindings: any URL that it fetches is a 503
 //     --no-cron             leave the cron handlers alone, which otherwise fire each minute
 //
 // Standard output carries `workerd <pid>` and, when requests are answered, `ready <url>`.
@@ -34,15 +35,21 @@ const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const EVERY_MINUTE = "* * * * *";
 
 /** Starts the stack; resolves when requests are answered. `onExit` hears of a runtime that died. */
-export async function startStack({ port, state, vars, varsAll, configs, log, cron, onExit }) {
+export async function startStack(options) {
+  const { port, state, vars, varsAll, configs, log, cron, outbound, onExit } = options;
   const runtime = watchRuntime((reason) => onExit(`workerd ended by itself (${reason})`));
   const wrangler = require("wrangler");
-  const { Miniflare, Log, LogLevel, convertV4MiniflareOptions } = wranglerRequire("miniflare");
+  const { Miniflare, Response, Log, LogLevel, convertV4MiniflareOptions } =
+    wranglerRequire("miniflare");
 
   const shared = { ...readDevVars(), ...varsAll };
   const workers = configs.map((file) => workerFrom(file, wrangler, shared));
   const [orchestrator] = workers;
   Object.assign(orchestrator.bindings, vars);
+  if (!outbound) {
+    const refuse = () => new Response("this stack has no way out", { status: 503 });
+    for (const worker of workers) worker.outboundService = refuse;
+  }
   // A socket of its own: requests reach the orchestrator without Miniflare's proxy in between.
   orchestrator.unsafeDirectSockets = [{ host: "127.0.0.1", port }];
 
@@ -86,6 +93,7 @@ export const STACK_OPTIONS = {
   "var-all": { type: "string", multiple: true, default: [] },
   config: { type: "string", multiple: true },
   log: { type: "string" },
+  "no-outbound": { type: "boolean", default: false },
   "no-cron": { type: "boolean", default: false },
 };
 
@@ -101,6 +109,7 @@ export function stackArguments(values) {
     varsAll: assignments(values["var-all"]),
     configs: values.config ?? defaultConfigs(),
     log: logTo(values.log),
+    outbound: !values["no-outbound"],
     cron: !values["no-cron"],
   };
 }

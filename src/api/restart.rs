@@ -32,7 +32,8 @@ use crate::templates::{TemplateCache, canonical_json, sha256_hex};
     params(
         ("id" = String, Path, description = "The execution's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request find \
-            the first new execution, for 24 hours: 1 to 255 visible ASCII characters"),
+            the first new execution, for 24 hours: 1 to 255 visible ASCII characters",
+            nullable = false, pattern = "^[!-~]{1,255}$"),
     ),
     responses(
         (status = 200, description = "The new one is over already", body = PipelineReply),

@@ -22,7 +22,8 @@ use crate::request::RequestContext;
     request_body(content = Value, description = "What the signal brings"),
     params(
         ("id" = String, Path, description = "The execution's id"),
-        ("name" = String, Path, description = "The signal's name: 1 to 64 characters"),
+        ("name" = String, Path, description = "The signal's name: 1 to 64 characters",
+            min_length = 1, max_length = 64, pattern = "^\\P{Cc}*$"),
         VerbHeaders,
     ),
     responses(

@@ -22,7 +22,7 @@ use crate::driver::{self, Begun, Key, Start, StartError};
 use crate::error::{ApiError, Shortfall};
 use crate::extract::JsonDocument;
 use crate::journal::projection::rows_of;
-use crate::openapi::{BodyErrors, CLIENT, ClientErrors, StartErrors};
+use crate::openapi::{BodyErrors, CLIENT, ClientErrors, StartErrors, StartHeaders};
 use crate::request::RequestContext;
 use crate::templates::{PublishedPlan, TemplateCache, TemplateError, canonical_json, sha256_hex};
 use ask::{Asked, Purpose};
@@ -34,12 +34,7 @@ use ask::{Asked, Purpose};
 #[utoipa::path(
     post, path = "/orchestrate", tag = CLIENT,
     request_body = OrchestrateRequest,
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request find \
-            the first execution, for 24 hours: 1 to 255 visible ASCII characters"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async`, or `wait=n` for at \
-            most n seconds (90 at most)"),
-    ),
+    params(StartHeaders),
     responses(
         (status = 200, description = "It is over: completed or partial", body = PipelineReply),
         (status = 202, description = "It goes on; read pipeline_url", body = PipelineReply),

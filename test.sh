@@ -8,8 +8,8 @@
 #                           and WORKER_SHARED_SECRET of the environment, else of .dev.vars
 #   ./test.sh --help        this text
 #
-# The last line is `N passed, N failed`, with `, N skipped` where PyPI could not be reached; the exit
-# status is 0 when nothing failed.
+# The last line is `N passed, N failed`, with `, N skipped` where PyPI could not be reached; the
+# exit status is 0 when nothing failed.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/scripts/lib.sh"

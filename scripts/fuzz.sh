@@ -86,9 +86,11 @@ lines_max=300 columns_max=600
 pass() {
   local name=$1 phases=$2 began=$SECONDS report=$state/${1// /-}.txt
   shift 2
-  if "$venv/bin/schemathesis" --config-file scripts/fuzz/schemathesis.toml run \
+  # It leaves what it remembers where it is started.
+  if (cd "$state" && exec "$venv/bin/schemathesis" \
+    --config-file "$root/scripts/fuzz/schemathesis.toml" run \
     "$url/openapi.json" --phases "$phases" --seed "$seed" --include-path-regex "$only" \
-    "$@" >"$report" 2>&1; then
+    "$@") >"$report" 2>&1; then
     say "$name: $(grep -oE '[0-9]+ generated' "$report" || echo no request), $((SECONDS - began)) s"
   else
     touch "$state/failed"

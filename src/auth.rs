@@ -8,6 +8,7 @@ mod issued;
 mod need;
 
 use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -18,6 +19,7 @@ use worker::send::SendFuture;
 
 use crate::config::{CLIENT_API_KEY, Config, Secret, Secrets, WORKER_SHARED_SECRET};
 use crate::error::ApiError;
+use crate::rate::Rates;
 use crate::request::{RequestContext, is_token};
 pub use issued::IssuedKey;
 pub use need::{Act, Administer, ClientExecute, ClientRead, Need, Operate, WorkerReport};
@@ -81,6 +83,12 @@ pub struct Authorized<N> {
     pub caller: Caller,
     need: PhantomData<N>,
 }
+
+/// What the credentials of a request came to, found once for everything that asks.
+#[derive(Clone)]
+pub struct Identity(Arc<Mutex<Option<Found>>>);
+
+type Found = Result<Option<Caller>, ApiError>;
 
 /// A caller of a public endpoint, who may have shown credentials.
 pub struct Anyone(pub Option<Caller>);
@@ -175,6 +183,17 @@ impl Caller {
         format!("worker:{}", self.worker_id.as_deref().unwrap_or_default())
     }
 
+    /// How many requests a minute it may make; `None` for as many as it likes. [`Self::name`] is
+    /// whom they are counted for.
+    pub fn rate(&self, rates: &Rates) -> Option<u32> {
+        match (&self.client, &self.worker_id) {
+            (Some(Client::Issued(key)), _) => key.rate_per_minute.or(rates.keys),
+            (Some(Client::Bootstrap), _) => rates.bootstrap,
+            (None, Some(_)) => rates.workers,
+            (None, None) => rates.anonymous,
+        }
+    }
+
     /// Everything that the credentials together allow.
     pub fn scopes(&self) -> Scopes {
         let client = match &self.client {
@@ -206,12 +225,37 @@ impl Caller {
     }
 }
 
+impl Identity {
+    /// Checks every credential that was sent.
+    pub async fn of(context: &RequestContext, headers: &HeaderMap) -> Self {
+        Self(Arc::new(Mutex::new(Some(identify(context, headers).await))))
+    }
+
+    /// Who calls; `None` without a credential, and where one of them is not valid.
+    pub fn caller(&self) -> Option<Caller> {
+        let found = self.0.lock().expect("no holder of an identity panics");
+        found.as_ref()?.as_ref().ok()?.clone()
+    }
+
+    fn take(&self) -> Option<Found> {
+        self.0.lock().expect("no holder of an identity panics").take()
+    }
+}
+
+/// Who calls, as it was found before, or is found now.
+async fn found(parts: &Parts, context: &RequestContext) -> Found {
+    match parts.extensions.get::<Identity>().and_then(Identity::take) {
+        Some(found) => found,
+        None => SendFuture::new(identify(context, &parts.headers)).await,
+    }
+}
+
 impl<S: Sync, N: Need> FromRequestParts<S> for Authorized<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let context = RequestContext::from_request_parts(parts, state).await?;
-        let caller = SendFuture::new(identify(&context, &parts.headers)).await?;
+        let caller = found(parts, &context).await?;
         let permitted = Caller::permit::<N>(caller.as_ref());
         if permitted.is_err() {
             configured(&context.config().secrets, N::AUDIENCE)?;
@@ -229,7 +273,7 @@ impl<S: Sync> FromRequestParts<S> for Anyone {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let context = RequestContext::from_request_parts(parts, state).await?;
-        let caller = SendFuture::new(identify(&context, &parts.headers)).await?;
+        let caller = found(parts, &context).await?;
         if let Some(caller) = &caller {
             context.note(|notes| notes.account = Some(caller.account().to_owned()));
         }

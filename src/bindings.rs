@@ -4,7 +4,7 @@
 use engine::ids::ShardId;
 use worker::d1::D1Database;
 use worker::kv::KvStore;
-use worker::{Bucket, Env, Fetcher, Queue, Stub};
+use worker::{Bucket, Env, Fetcher, Queue, RateLimiter, Stub};
 
 const DATABASE: &str = "ORCHESTRATION_DB";
 const CACHE: &str = "PIPELINE_CACHE";
@@ -12,6 +12,24 @@ const ARTIFACTS: &str = "ARTIFACTS";
 const EXECUTIONS: &str = "EXECUTIONS";
 const JOURNAL: &str = "JOURNAL";
 const GOVERNOR: &str = "GOVERNOR";
+
+/// A rate limiter of the platform: so many requests a minute under one name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RateTier {
+    /// How many; the limiter of this name in `wrangler.toml` has the same number.
+    pub per_minute: u32,
+    binding: &'static str,
+}
+
+/// The rate limiters, from the least to the greatest. The least one serves every rate.
+pub const RATE_TIERS: [RateTier; 6] = [
+    RateTier { per_minute: 1, binding: "RATE_1" },
+    RateTier { per_minute: 10, binding: "RATE_10" },
+    RateTier { per_minute: 60, binding: "RATE_60" },
+    RateTier { per_minute: 300, binding: "RATE_300" },
+    RateTier { per_minute: 1_200, binding: "RATE_1200" },
+    RateTier { per_minute: 6_000, binding: "RATE_6000" },
+];
 
 /// The bindings of one invocation. Without an environment, as in tests on the host, each of them
 /// is missing.
@@ -72,6 +90,17 @@ impl Bindings {
     /// A worker that is bound as the service `name`.
     pub fn service(&self, name: &str) -> Result<Fetcher, Missing> {
         self.find(name, |env| env.service(name))
+    }
+
+    /// The limiter of a tier.
+    pub fn rate_limiter(&self, tier: &RateTier) -> Result<RateLimiter, Missing> {
+        self.find(tier.binding, |env| env.rate_limiter(tier.binding))
+    }
+
+    /// The names of rate limiters that this deployment does not have: their tiers refuse nobody.
+    pub fn missing_rate_limiters(&self) -> Vec<&'static str> {
+        let missing = RATE_TIERS.iter().filter(|tier| self.rate_limiter(tier).is_err());
+        missing.map(|tier| tier.binding).collect()
     }
 
     /// The names of bindings that this deployment needs and does not have.

@@ -15,6 +15,7 @@ use worker::wasm_bindgen::JsValue;
 
 use crate::cors::Origins;
 use crate::log::{self, Level};
+use crate::rate::Rates;
 use parse::Reader;
 
 /// What the platform may set for this deployment.
@@ -61,6 +62,8 @@ pub struct Config {
     pub alerting_enabled: bool,
     /// After how many days finished executions are archived; zero keeps them in the database.
     pub retention_days: u32,
+    /// How many requests a minute callers may make.
+    pub rates: Rates,
     /// Pages of which origins may call.
     pub allowed_origins: Origins,
     /// Whether workers may be reached at local addresses.
@@ -171,6 +174,12 @@ impl Config {
             retention_days: read
                 .whole("RETENTION_DAYS", 0..=RETENTION_DAYS_MAX)
                 .unwrap_or(base.retention_days),
+            rates: Rates {
+                anonymous: read.rate("RATE_PER_MINUTE_ANONYMOUS", base.rates.anonymous),
+                keys: read.rate("RATE_PER_MINUTE_KEYS", base.rates.keys),
+                bootstrap: read.rate("RATE_PER_MINUTE_BOOTSTRAP", base.rates.bootstrap),
+                workers: read.rate("RATE_PER_MINUTE_WORKERS", base.rates.workers),
+            },
             allowed_origins: read.choice("ALLOWED_ORIGINS", Origins::parse).unwrap_or_default(),
             local_addresses_allowed: read.yes_or_no("ALLOW_LOCAL_WORKER_URLS").unwrap_or(false),
             public_base_url: read.url("PUBLIC_BASE_URL"),
@@ -236,9 +245,22 @@ impl Environment {
             insights: true,
             alerting: true,
             retention_days: 90,
+            rates: Rates {
+                anonymous: Some(60),
+                keys: Some(300),
+                bootstrap: Some(1_200),
+                workers: Some(6_000),
+            },
         };
         match self {
-            Self::Local | Self::Development => Defaults {
+            Self::Local => Defaults {
+                insights: true,
+                alerting: true,
+                retention_days: 0,
+                rates: Rates::default(),
+                ..Self::Development.defaults()
+            },
+            Self::Development => Defaults {
                 budget_default: usd(50),
                 budget_emergency: usd(200),
                 concurrent_executions: 5,
@@ -246,9 +268,10 @@ impl Environment {
                 attempt_s: 20,
                 journal_shards: 8,
                 log_level: Level::Debug,
-                insights: self == Self::Local,
-                alerting: self == Self::Local,
-                retention_days: if self == Self::Local { 0 } else { 14 },
+                insights: false,
+                alerting: false,
+                retention_days: 14,
+                ..base
             },
             Self::Staging => Defaults {
                 budget_default: usd(100),
@@ -266,6 +289,7 @@ impl Environment {
                 execution_s: 600,
                 attempt_s: 120,
                 retention_days: 365,
+                rates: Rates { keys: Some(1_200), bootstrap: Some(6_000), ..base.rates },
                 ..base
             },
         }
@@ -284,6 +308,7 @@ struct Defaults {
     insights: bool,
     alerting: bool,
     retention_days: u32,
+    rates: Rates,
 }
 
 const WORKER_URLS: [(&str, &str); 5] = [

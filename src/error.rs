@@ -86,6 +86,8 @@ pub enum ApiError {
     BudgetTooSmall(Box<Shortfall>),
     /// As many executions as may be are in progress.
     AdmissionRefused { retry_after_s: u32, message: String },
+    /// The caller has made more requests than it may.
+    RateLimited { per_minute: u32, retry_after_s: u32 },
     /// A budget of the account leaves no room.
     AccountExhausted { exhausted: Box<Exhausted>, retry_after_s: u32 },
     /// The idempotency key came before with another body.
@@ -225,6 +227,8 @@ impl ApiError {
             Self::AdmissionRefused { message, .. } => {
                 Parts::of(Code::AdmissionRefused).detail(message.as_str())
             }
+            Self::RateLimited { per_minute, .. } => Parts::of(Code::RateLimited)
+                .detail(format!("At most {per_minute} requests a minute are answered")),
             Self::AccountExhausted { exhausted, .. } => {
                 Parts::of(Code::AccountBudgetExhausted).detail(room(exhausted))
             }
@@ -290,6 +294,7 @@ impl IntoResponse for ApiError {
         let mut response = self.code().status().into_response();
         let retry_after_s = match &self {
             Self::AdmissionRefused { retry_after_s, .. }
+            | Self::RateLimited { retry_after_s, .. }
             | Self::AccountExhausted { retry_after_s, .. } => Some(*retry_after_s),
             Self::InboxFull { .. } => Some(INBOX_RETRY_AFTER_S),
             _ => None,

@@ -22,6 +22,7 @@ mod journal;
 mod log;
 mod openapi;
 mod plans;
+mod rate;
 mod request;
 mod router;
 mod schema;

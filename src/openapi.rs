@@ -11,7 +11,10 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, OpenApi as _, ToSchema};
 
-use crate::router;
+use crate::{rate, router};
+
+const TOO_MANY: &str = "429";
+const TOO_OFTEN: &str = "The caller asks too often; Retry-After says when to come again";
 
 /// The tags of endpoints: who each is for.
 pub const PUBLIC: &str = "public";
@@ -58,6 +61,26 @@ pub fn base() -> OpenApi {
         ("worker_id", header("X-Worker-ID", "A worker's name: 1 to 64 token characters.")),
     ] {
         components.add_security_scheme(name, scheme);
+    }
+    document
+}
+
+/// The document with what every endpoint has in common: that it refuses who asks too often.
+pub fn finished(mut document: OpenApi) -> OpenApi {
+    for (path, item) in &mut document.paths.paths {
+        if path == rate::UNLIMITED_PATH {
+            continue;
+        }
+        let methods =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in methods.into_iter().flatten() {
+            let known = operation.responses.responses.remove(TOO_MANY);
+            let text = match known {
+                Some(RefOr::T(response)) => format!("{}; or {TOO_OFTEN}", response.description),
+                Some(RefOr::Ref(_)) | None => TOO_OFTEN.to_owned(),
+            };
+            operation.responses.responses.insert(TOO_MANY.to_owned(), error_response(&text));
+        }
     }
     document
 }

@@ -18,6 +18,7 @@ use crate::api::{
 };
 use crate::error::ApiError;
 use crate::openapi;
+use crate::rate;
 use crate::request::RequestContext;
 
 /// Everybody.
@@ -73,13 +74,14 @@ pub fn router() -> &'static Router {
         router
             .fallback(async || ApiError::RouteUnknown)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+            .layer(from_fn(rate::limit))
             .layer(from_fn(note_route))
     })
 }
 
 /// The OpenAPI document of these routes.
 pub fn document() -> OpenApi {
-    all().into_openapi()
+    openapi::finished(all().into_openapi())
 }
 
 fn all() -> OpenApiRouter {

@@ -118,6 +118,11 @@ fn configuration_problems(context: &RequestContext) -> Vec<String> {
     problems.extend(invalid.map(|name| format!("The variable {name} has no valid value")));
     let missing = context.bindings().missing().into_iter();
     problems.extend(missing.map(|name| format!("The binding {name} is missing")));
+    let unlimited = context.bindings().missing_rate_limiters();
+    if !unlimited.is_empty() {
+        let names = unlimited.join(", ");
+        problems.push(format!("The rate limiters {names} are missing; they refuse nobody"));
+    }
     problems
 }
 

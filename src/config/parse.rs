@@ -49,6 +49,12 @@ impl<'a> Reader<'a> {
         self.choice(name, |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
+    /// So many a minute; 0 is as many as one likes.
+    pub(super) fn rate(&mut self, name: &'static str, default: Option<u32>) -> Option<u32> {
+        let found = self.whole(name, 0..=1_000_000);
+        found.map_or(default, |rate| Some(rate).filter(|rate| *rate > 0))
+    }
+
     /// An amount of dollars.
     pub(super) fn usd(&mut self, name: &'static str) -> Option<MicroUsd> {
         self.choice(name, |text| text.parse().ok().and_then(MicroUsd::from_usd))

@@ -101,6 +101,8 @@ codes! {
         ["Wait until it renews, ask for less with budget_limit, or raise the account's budget."];
     AdmissionRefused TOO_MANY_REQUESTS "admission.refused" "Too many executions in progress"
         ["Try again after the seconds in Retry-After."];
+    RateLimited TOO_MANY_REQUESTS "rate.limited" "Too many requests"
+        ["Try again after the seconds in Retry-After.", "Ask for a key with a higher rate."];
     IdempotencyMismatch CONFLICT "idempotency.mismatch"
         "The idempotency key was used with another request"
         ["Send the first request unchanged, or use a new key."];

@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use sha2::{Digest, Sha256};
+
 use crate::client::Client;
 
 /// The keys of stacks that tests start.
@@ -21,6 +23,11 @@ pub fn wanted() -> bool {
         eprintln!("skipped: ./test.sh builds the stack and sets BITWARE_STACK=1");
     }
     wanted
+}
+
+/// The hash under which the database knows an issued key.
+pub fn key_hash(key: &str) -> String {
+    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The root of the checkout.

@@ -99,6 +99,53 @@ fn environments_share_no_database_queue_or_service() {
     assert_none("environments share a resource", &violations);
 }
 
+/// The environments as the design has them: what an operator is promised.
+const PROMISED: [(&str, [&str; 4]); 8] = [
+    ("DEFAULT_BUDGET_LIMIT_USD", ["0.50", "1.00", "2.00", "5.00"]),
+    ("EMERGENCY_BUDGET_LIMIT_USD", ["2", "5", "10", "25"]),
+    ("MAX_CONCURRENT_PIPELINES", ["5", "10", "10", "25"]),
+    ("MAX_PIPELINE_TIME_SECONDS", ["120", "300", "300", "600"]),
+    ("ATTEMPT_TIMEOUT_SECONDS", ["20", "60", "60", "120"]),
+    ("LOG_LEVEL", ["debug", "info", "info", "info"]),
+    ("PIPELINE_CACHE_TTL_SECONDS", ["3600"; 4]),
+    ("WORKER_HEALTH_CACHE_TTL", ["300"; 4]),
+];
+
+#[test]
+fn the_environments_have_the_numbers_of_the_design() {
+    let (_, config) = orchestrator();
+    let mut violations = Vec::new();
+    for (name, promised) in PROMISED {
+        for (environment, expected) in ENVIRONMENTS.iter().zip(promised) {
+            let found = config["env"][environment]["vars"].get(name).and_then(Value::as_str);
+            if found != Some(expected) {
+                violations.push(format!("{environment}: {name} is {found:?}, not {expected}"));
+            }
+        }
+    }
+    assert_none("the environments are not the design's", &violations);
+}
+
+#[test]
+fn rate_limiters_let_pass_what_their_names_say() {
+    let (_, config) = orchestrator();
+    let blocks = ENVIRONMENTS.iter().map(|name| (*name, &config["env"][*name]));
+    let local = Value::Table(config.clone());
+    let mut violations = Vec::new();
+    for (environment, block) in blocks.chain([("local", &local)]) {
+        for limiter in block["ratelimits"].as_array().expect("they are a list") {
+            let name = limiter["name"].as_str().expect("a limiter has a name");
+            let simple = &limiter["simple"];
+            let says = name.strip_prefix("RATE_").and_then(|number| number.parse().ok());
+            let limit = simple["limit"].as_integer();
+            if says != limit || simple["period"].as_integer() != Some(60) {
+                violations.push(format!("{environment}: {name} is {simple}"));
+            }
+        }
+    }
+    assert_none("rate limiters are misnamed", &violations);
+}
+
 #[test]
 fn a_missing_var_or_binding_is_noticed() {
     let block = |text: &str| Value::Table(text.parse().unwrap());
@@ -143,8 +190,12 @@ fn binding_name(kind: &str, entry: &Value) -> String {
 }
 
 fn targets(block: &Value) -> Vec<String> {
-    const KEYS: [(&str, &str); 3] =
-        [("d1_databases", "database_name"), ("r2_buckets", "bucket_name"), ("services", "service")];
+    const KEYS: [(&str, &str); 4] = [
+        ("d1_databases", "database_name"),
+        ("r2_buckets", "bucket_name"),
+        ("services", "service"),
+        ("ratelimits", "namespace_id"),
+    ];
     let lists = KEYS.iter().filter_map(|(kind, key)| Some((block.get(kind)?.as_array()?, *key)));
     let mut found: Vec<String> = lists
         .flat_map(|(list, key)| list.iter().map(move |entry| entry[key].to_string()))
@@ -153,6 +204,11 @@ fn targets(block: &Value) -> Vec<String> {
     let producers = producers.and_then(Value::as_array).into_iter().flatten();
     found.extend(producers.map(|producer| producer["queue"].to_string()));
     found
+}
+
+fn orchestrator() -> (String, Table) {
+    let found = configs().into_iter().find(|(path, _)| path == "wrangler.toml");
+    found.expect("the orchestrator's wrangler.toml lies at the root")
 }
 
 fn configs() -> Vec<(String, Table)> {

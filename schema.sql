@@ -45,6 +45,18 @@ CREATE TABLE IF NOT EXISTS api_keys (
   updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT;
 CREATE INDEX IF NOT EXISTS api_keys_by_account ON api_keys (account_id, created_at);
+CREATE INDEX IF NOT EXISTS api_keys_with_budgets ON api_keys (account_id)
+  WHERE daily_budget_micro_usd IS NOT NULL OR monthly_budget_micro_usd IS NOT NULL;
+CREATE INDEX IF NOT EXISTS api_keys_by_change ON api_keys (account_id, updated_at);
+
+-- Keys that were rotated. The keys of a line share the budget that its first one began: `root_id`.
+CREATE TABLE IF NOT EXISTS api_key_lineage (
+  key_id TEXT PRIMARY KEY NOT NULL REFERENCES api_keys (id) ON DELETE CASCADE,
+  rotated_from TEXT NOT NULL UNIQUE,
+  root_id TEXT NOT NULL,
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+CREATE INDEX IF NOT EXISTS api_key_lineage_by_root ON api_key_lineage (root_id);
 
 -- ---- registry ------------------------------------------------------------------------------
 
@@ -1039,5 +1051,6 @@ INSERT INTO schema_version (version, name) VALUES
   (2, '0002_worker_gates'),
   (3, '0003_strategies'),
   (4, '0004_reviewed_pipeline'),
+  (5, '0005_administration'),
   (10, '0010_tool_registry')
 ON CONFLICT DO NOTHING;

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::clock::now;
-use crate::db::audit::{Entry, add};
-use crate::db::{Statement, iso};
+use crate::db::audit::{self, Entry};
+use crate::db::{Database, DbError, Statement, iso};
 use crate::request::RequestContext;
 
 /// A change, as whoever makes it describes it. Nothing secret may stand in `before` and `after`.
@@ -26,12 +26,33 @@ pub struct Change<'a> {
     pub after: Option<Value>,
 }
 
+/// Makes the change and logs it, in one batch, and does `then` behind it; whether it was made, by
+/// this batch or by a first try whose answer was lost. `then` must do nothing where it was not.
+pub async fn make(
+    db: &impl Database,
+    (context, caller): (&RequestContext, &Caller),
+    statement: Statement,
+    change: Change<'_>,
+    then: Vec<Statement>,
+) -> Result<bool, DbError> {
+    let entry = written(context, caller, change);
+    let mut batch = vec![statement, audit::add(&entry)];
+    batch.extend(then);
+    batch.push(audit::of_id(&entry.id));
+    let results = db.batch(batch).await?;
+    audit::was_added(results.last())
+}
+
 /// The statement that logs the change. It belongs directly behind the statement that makes it, in
 /// the same batch: where that one changes no row, nothing is logged.
 pub fn entry(context: &RequestContext, caller: &Caller, change: Change<'_>) -> Statement {
+    audit::add(&written(context, caller, change))
+}
+
+fn written(context: &RequestContext, caller: &Caller, change: Change<'_>) -> Entry {
     let Change { change, subject_type, subject, account, before, after } = change;
     let (actor_type, actor) = caller.actor();
-    add(&Entry {
+    Entry {
         id: Uuid::now_v7().to_string(),
         at: iso(now()),
         account_id: account.map(str::to_owned),
@@ -43,5 +64,5 @@ pub fn entry(context: &RequestContext, caller: &Caller, change: Change<'_>) -> S
         before,
         after,
         request_id: Some(context.id().to_owned()),
-    })
+    }
 }

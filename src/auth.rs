@@ -21,7 +21,7 @@ use crate::config::{CLIENT_API_KEY, Config, Secret, Secrets, WORKER_SHARED_SECRE
 use crate::error::ApiError;
 use crate::rate::Rates;
 use crate::request::{RequestContext, is_token};
-pub use issued::IssuedKey;
+pub use issued::{IssuedKey, PREFIX as KEY_PREFIX};
 pub use need::{Act, Administer, ClientExecute, ClientRead, Need, Operate, WorkerReport};
 
 /// The account that the two bootstrap secrets belong to.
@@ -208,6 +208,14 @@ impl Caller {
         Scopes(client.0 | worker.0)
     }
 
+    /// The rights that the caller may give to others: its own, and the operator all of them.
+    pub fn grants(&self) -> Scopes {
+        match self.worker_id {
+            Some(_) => Scopes::of([Scope::Execute, Scope::Read, Scope::Admin]),
+            None => self.scopes(),
+        }
+    }
+
     /// Refuses a caller without the right that an endpoint takes.
     fn permit<N: Need>(caller: Option<&Self>) -> Result<(), ApiError> {
         if caller.is_some_and(N::permits) {
@@ -361,4 +369,4 @@ fn refuse_invalid(config: &Config) -> Result<(), ApiError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -82,6 +82,10 @@ pub enum ApiError {
     ResourceInUse { kind: &'static str, name: String, message: String },
     /// The thing is not as it was when the caller read it.
     ResourceChanged { kind: &'static str, name: String },
+    /// The key is revoked, has expired or was rotated.
+    KeyOver { message: String },
+    /// The account may do nothing.
+    AccountSuspended,
     /// No way through the plan is as cheap as the budget.
     BudgetTooSmall(Box<Shortfall>),
     /// As many executions as may be are in progress.
@@ -221,6 +225,8 @@ impl ApiError {
             }
             Self::ResourceChanged { kind, name } => Parts::of(Code::ResourceChanged)
                 .detail(format!("The {kind} '{name}' is not as If-Match says")),
+            Self::KeyOver { message } => Parts::of(Code::KeyOver).detail(message.as_str()),
+            Self::AccountSuspended => Parts::of(Code::AccountSuspended),
             Self::BudgetTooSmall(shortfall) => Parts::of(Code::BudgetTooSmall)
                 .violations(shortfall.violations())
                 .detail(shortfall.to_string()),

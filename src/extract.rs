@@ -46,6 +46,14 @@ pub struct LargeDocument<T, const BYTES_MAX: usize>(pub T);
 /// A query that fits the parameters of `T`.
 pub struct Query<T>(pub T);
 
+impl<T: ToSchema + 'static> JsonDocument<T> {
+    /// A document that did not come as a body: what becomes of one that is changed.
+    pub fn of(value: Value) -> Self {
+        let violations = schema::check_body::<T>(&value);
+        Self { value, violations, fits: PhantomData }
+    }
+}
+
 impl<T: DeserializeOwned> JsonDocument<T> {
     /// The body as its type, unless something does not fit.
     pub fn typed(self) -> Result<T, ApiError> {
@@ -166,9 +174,7 @@ async fn read<const BYTES_MAX: usize>(
 
 /// The body as JSON, checked against the schema of `T`.
 pub fn parse<T: ToSchema + 'static>(bytes: &[u8]) -> Result<JsonDocument<T>, ApiError> {
-    let value = value_of(bytes)?;
-    let violations = schema::check_body::<T>(&value);
-    Ok(JsonDocument { value, violations, fits: PhantomData })
+    value_of(bytes).map(JsonDocument::of)
 }
 
 fn value_of(bytes: &[u8]) -> Result<Value, ApiError> {

@@ -14,7 +14,7 @@ use worker::{Delay, Fetch, Method, Request, RequestInit, RequestRedirect, Respon
 use crate::bindings::Bindings;
 use crate::clock::now;
 use crate::db::workers::{self, Health, Worker};
-use crate::db::{D1, iso};
+use crate::db::{D1, Database, DbError, iso};
 use crate::driver::Site;
 use crate::log::{self, Level};
 
@@ -28,6 +28,8 @@ const CHECK_TIMEOUT: Millis = Millis::from_secs(5);
 /// A worker that takes longer to say that it is well is degraded.
 const SLOW: Millis = Millis::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// As much as is shown of what a worker said.
+const SAID_CHARS_MAX: usize = 200;
 
 /// What the last check found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,7 +72,32 @@ async fn check(site: &Site) -> Result<(), String> {
     noting.map_err(|error| error.to_string())
 }
 
+/// What one look at a worker found.
+pub struct Seen {
+    /// The verdict.
+    pub entry: WorkerHealthEntry,
+    /// The status of the answer, if there was one.
+    pub http_status: Option<u16>,
+    /// What the worker says of itself, if it says so.
+    pub reported_status: Option<String>,
+    /// The version that it says it has.
+    pub reported_version: Option<String>,
+    /// Why there was no answer.
+    pub error: Option<String>,
+}
+
 async fn check_one(site: &Site, worker: &Worker) -> WorkerHealthEntry {
+    look(site, worker).await.entry
+}
+
+/// Notes what one look found, where the registry is read.
+pub async fn note(db: &impl Database, seen: &Seen) -> Result<(), DbError> {
+    let Some(health) = column(seen.entry.status) else { return Ok(()) };
+    workers::note_health(db, &[(seen.entry.worker_name.as_str(), health)], now()).await
+}
+
+/// Asks a worker for its health.
+pub async fn look(site: &Site, worker: &Worker) -> Seen {
     let began = now();
     let limit = Delay::from(Duration::from_millis(CHECK_TIMEOUT.get()));
     let asked = Box::pin(ask(site, worker));
@@ -92,12 +119,26 @@ async fn check_one(site: &Site, worker: &Worker) -> WorkerHealthEntry {
             }),
         );
     }
-    WorkerHealthEntry {
+    let entry = WorkerHealthEntry {
         worker_name: worker.worker_name.clone(),
         status,
         latency_ms: answer.is_ok().then(|| latency.get()),
         checked_at: Some(iso(now())),
+    };
+    let body = answer.as_ref().ok().map(|(_, body)| body);
+    let said = |field: &str| body?.get(field)?.as_str().map(cut);
+    Seen {
+        entry,
+        http_status: answer.as_ref().ok().map(|(status, _)| *status),
+        reported_status: said("status"),
+        reported_version: said("version"),
+        error: answer.as_ref().err().map(|text| cut(text)),
     }
+}
+
+/// What others wrote, short enough to be shown.
+fn cut(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(SAID_CHARS_MAX).collect()
 }
 
 /// What an answer to the health check says of the worker.

@@ -132,6 +132,21 @@ errors! {
     /// What can go wrong with an endpoint about one thing.
     NotFoundErrors:
         "404" "Nothing has this name or id, or it is another account's";
+    /// What can go wrong where a thing is made.
+    CreateErrors:
+        "409" "There is one of this name already";
+    /// What can go wrong where a thing is changed.
+    ChangeErrors:
+        "412" "It is not as If-Match says, or was changed meanwhile";
+    /// What can go wrong with a key that has its end behind it.
+    OverErrors:
+        "409" "The key is revoked, has expired or was rotated already";
+    /// What can go wrong where a thing is taken out of use.
+    RetireErrors:
+        "400" "If-Match has no list of tags",
+        "409" "Something needs it; detail names what",
+        "412" "It is not as If-Match says, or was changed meanwhile",
+        "422" "The query does not fit; every violation is listed";
     /// What can go wrong with an endpoint about one template.
     TemplateErrors:
         "404" "No template has this name";

@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::admin::audit;
+use crate::api::admin::{accounts, audit, keys, workers};
 use crate::api::{
     capabilities, completion, events, history, orchestrate, pipeline, restart, result, service,
     signal, templates, verbs, why,
@@ -62,6 +62,23 @@ fn worker() -> OpenApiRouter {
 /// Operators and administrators.
 fn admin() -> OpenApiRouter {
     OpenApiRouter::new()
+        .routes(routes!(workers::list_workers))
+        .routes(routes!(workers::create_worker))
+        .routes(routes!(workers::show_worker))
+        .routes(routes!(workers::replace_worker))
+        .routes(routes!(workers::change_worker))
+        .routes(routes!(workers::retire_worker))
+        .routes(routes!(workers::check_worker))
+        .routes(routes!(accounts::list_accounts))
+        .routes(routes!(accounts::create_account))
+        .routes(routes!(accounts::show_account))
+        .routes(routes!(accounts::change_account))
+        .routes(routes!(keys::list_api_keys))
+        .routes(routes!(keys::issue_api_key))
+        .routes(routes!(keys::show_api_key))
+        .routes(routes!(keys::change_api_key))
+        .routes(routes!(keys::revoke_api_key))
+        .routes(routes!(keys::rotate_api_key))
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(audit::show_audit_entry))
 }

@@ -70,7 +70,7 @@ fn a_key_is_found_by_the_digest_of_its_secret() {
     assert!(key.is_valid_at(NOW));
     assert_eq!(wait(api_keys::find(&db, &[2; 32])), Ok(None));
     db.shell("UPDATE accounts SET status = 'suspended' WHERE id = 'acme'");
-    assert!(!wait(api_keys::find(&db, &[1; 32])).unwrap().unwrap().is_valid_at(NOW));
+    assert!(!wait(api_keys::find(&db, &[1; 32])).unwrap().unwrap().is_of_active_account());
     let account = wait(accounts::by_id(&db, "acme")).unwrap().unwrap();
     assert_eq!(account.daily_budget_micro_usd, Some(5_000_000));
     db.shell("DELETE FROM accounts WHERE id = 'acme'");

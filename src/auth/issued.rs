@@ -60,6 +60,9 @@ pub(super) async fn find(
     let db = context.database()?;
     let row = api_keys::find(&db, &digest).await?;
     let row = row.filter(|row| row.is_valid_at(now)).ok_or(ApiError::ApiKeyInvalid)?;
+    if !row.is_of_active_account() {
+        return Err(ApiError::AccountSuspended);
+    }
     note_use(context, db, row.id.clone());
     let key = IssuedKey {
         scopes: Scopes::parse(row.scopes.iter().map(String::as_str)),

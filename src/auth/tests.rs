@@ -134,7 +134,13 @@ fn only_the_operator_operates_and_others_are_told_so() {
     assert_eq!(code::<Operate>(None), Err("auth.worker_required"));
 }
 
-fn issued(account: &str, scopes: &[&str]) -> Caller {
+/// The operator, by the workers' secret.
+pub fn operator() -> Caller {
+    Caller { client: None, worker_id: Some("operator".into()) }
+}
+
+/// A client with an issued key.
+pub fn issued(account: &str, scopes: &[&str]) -> Caller {
     let key = IssuedKey {
         id: "k".into(),
         account: account.into(),

@@ -15,9 +15,15 @@ statements! { "api_keys":
     /// A key by the hash of its secret, with the state of its account.
     BY_HASH = "SELECT k.id, k.account_id, k.name, k.scopes, k.rate_per_minute,
         k.daily_budget_micro_usd, k.monthly_budget_micro_usd, k.expires_at, k.revoked_at,
-        k.last_used_at, a.status AS account_status
+        k.last_used_at, a.status AS account_status, coalesce(l.root_id, k.id) AS budget_id
       FROM api_keys AS k JOIN accounts AS a ON a.id = k.account_id
+      LEFT JOIN api_key_lineage AS l ON l.key_id = k.id
       WHERE k.key_hash = ?1";
+
+    /// The budgets of the newest key of the line that the key ?1 began.
+    BUDGET = "SELECT k.daily_budget_micro_usd, k.monthly_budget_micro_usd FROM api_keys AS k
+      WHERE k.id = ?1 OR k.id IN (SELECT key_id FROM api_key_lineage WHERE root_id = ?1)
+      ORDER BY k.created_at DESC, k.id DESC LIMIT 1";
 
     /// Notes that a key was used, unless that was noted not long ago.
     NOTE_USE = "UPDATE api_keys SET last_used_at = ?2
@@ -50,6 +56,17 @@ pub struct ApiKey {
     pub last_used_at: Option<String>,
     /// `active` or `suspended`.
     pub account_status: String,
+    /// The key that began the line that it stands in, by rotations: they share its budget.
+    pub budget_id: String,
+}
+
+/// What the executions of a line of keys may cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Budget {
+    /// In a day (UTC).
+    pub daily_budget_micro_usd: Option<u64>,
+    /// In a month (UTC).
+    pub monthly_budget_micro_usd: Option<u64>,
 }
 
 impl ApiKey {
@@ -59,16 +76,26 @@ impl ApiKey {
         Some(moment(text).unwrap_or(Timestamp::from_millis(0)))
     }
 
-    /// Whether it may be used: neither revoked nor expired, and its account not suspended.
+    /// Whether it may be used, as far as it goes: neither revoked nor expired.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         let over = self.ends_at().is_some_and(|end| end <= now);
-        self.revoked_at.is_none() && !over && self.account_status == "active"
+        self.revoked_at.is_none() && !over
+    }
+
+    /// Whether its account may do anything.
+    pub fn is_of_active_account(&self) -> bool {
+        self.account_status == "active"
     }
 }
 
 /// The key with this SHA-256 digest of its secret, valid or not.
 pub async fn find(db: &impl Database, digest: &[u8; 32]) -> Result<Option<ApiKey>, DbError> {
     db.query(BY_HASH.with(hex(digest))).await?.first()
+}
+
+/// What the line of keys that `root` began may cost; `None` where the key is gone.
+pub async fn budget(db: &impl Database, root: &str) -> Result<Option<Budget>, DbError> {
+    db.query(BUDGET.with(root)).await?.first()
 }
 
 /// Notes that the key `id` was used.
@@ -104,11 +131,12 @@ mod tests {
             revoked_at: None,
             last_used_at: None,
             account_status: "active".into(),
+            budget_id: "k".into(),
         }
     }
 
     #[test]
-    fn a_key_is_valid_until_it_ends_is_revoked_or_loses_its_account() {
+    fn a_key_is_valid_until_it_ends_or_is_revoked() {
         let end = Timestamp::from_millis(1_700_000_000_000);
         let before = Timestamp::from_millis(1_699_999_999_999);
         assert!(key().is_valid_at(end));
@@ -117,9 +145,10 @@ mod tests {
         for bad in [
             ApiKey { expires_at: Some("soon".into()), ..key() },
             ApiKey { revoked_at: Some(iso(end)), ..key() },
-            ApiKey { account_status: "suspended".into(), ..key() },
         ] {
             assert!(!bad.is_valid_at(before));
         }
+        assert!(key().is_of_active_account());
+        assert!(!ApiKey { account_status: "suspended".into(), ..key() }.is_of_active_account());
     }
 }

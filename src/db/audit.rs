@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::row::lenient_json;
-use super::{Database, DbError, Param, Statement, statements};
+use super::{Database, DbError, Param, Rows, Statement, statements};
 
 /// The most entries of one page.
 pub const PAGE_MAX: u32 = 200;
@@ -32,6 +32,9 @@ statements! { "audit":
     BY_ID = "SELECT id, at, account_id, actor_type, actor, change, subject_type, subject, before,
         after, request_id
       FROM audit_log WHERE id = ?1 AND (?2 IS NULL OR account_id = ?2)";
+
+    /// Whether an entry is there.
+    OF_ID = "SELECT id FROM audit_log WHERE id = ?1";
 }
 
 /// An entry.
@@ -97,6 +100,17 @@ pub fn add(entry: &Entry) -> Statement {
         .with(json(&entry.before))
         .with(json(&entry.after))
         .with(entry.request_id.as_deref())
+}
+
+/// The statement that looks for an entry; [`was_added`] reads what it finds.
+pub fn of_id(id: &str) -> Statement {
+    OF_ID.with(id)
+}
+
+/// Whether [`of_id`] found its entry.
+pub fn was_added(found: Option<&Rows>) -> Result<bool, DbError> {
+    let entry: Option<Option<Value>> = found.map(Rows::first).transpose()?;
+    Ok(entry.flatten().is_some())
 }
 
 /// A page, newest first, and whether there are more behind it. `after` is the moment and the id of

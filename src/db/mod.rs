@@ -23,10 +23,12 @@ pub mod artifacts;
 pub mod audit;
 pub mod executions;
 pub mod history;
+pub mod keyring;
 pub mod meta;
 pub mod nodes;
 pub mod policy;
 pub mod projection;
+pub mod registry;
 pub mod revisions;
 pub mod templates;
 pub mod tool_search;
@@ -65,10 +67,12 @@ pub fn all_statements() -> Vec<Sql> {
         audit::STATEMENTS,
         executions::STATEMENTS,
         history::STATEMENTS,
+        keyring::STATEMENTS,
         meta::STATEMENTS,
         nodes::STATEMENTS,
         policy::STATEMENTS,
         projection::STATEMENTS,
+        registry::STATEMENTS,
         revisions::STATEMENTS,
         templates::STATEMENTS,
         tool_search::STATEMENTS,

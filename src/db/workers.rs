@@ -8,15 +8,26 @@ use super::row::{flag, json, lenient_json};
 use super::templates::reached;
 use super::{Database, DbError, statements};
 
+/// What a worker is, without what checks found.
+macro_rules! settings {
+    () => {
+        "display_name, description, version, service_binding, base_url, endpoints, input_format,
+        output_format, dependencies, estimated_cost_usd, avg_response_time_ms, timeout_ms,
+        max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+        health_check_endpoint, default_config"
+    };
+}
+pub(super) use settings;
+
 /// All that a row says.
 macro_rules! columns {
     () => {
-        "SELECT worker_name, display_name, description, version, service_binding, base_url,
-        endpoints, input_format, output_format, dependencies, estimated_cost_usd,
-        avg_response_time_ms, timeout_ms, max_retries, max_concurrency, max_per_minute, breaker,
-        quality_score, is_active, health_check_endpoint, last_health_check, health_status,
-        default_config
+        concat!(
+            "SELECT worker_name, ",
+            settings!(),
+            ", last_health_check, health_status
       FROM worker_registry "
+        )
     };
 }
 
@@ -49,7 +60,7 @@ statements! { "workers":
 }
 
 /// A worker as its row has it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Worker {
     /// The key.
     pub worker_name: String,

@@ -94,6 +94,10 @@ codes! {
         ["Change what uses it first; detail names that."];
     ResourceChanged PRECONDITION_FAILED "resource.changed" "It was changed meanwhile"
         ["Read it anew, and send the ETag of that reply in If-Match."];
+    KeyOver CONFLICT "api_key.over" "The key is over"
+        ["Issue a new key, or go on with the successor that detail names."];
+    AccountSuspended FORBIDDEN "account.suspended" "The account is suspended"
+        ["Ask the operator why, and to activate it."];
     BudgetTooSmall PAYMENT_REQUIRED "budget.too_small" "The budget is too small"
         ["Raise budget_limit, or choose another strategy or template."];
     AccountBudgetExhausted PAYMENT_REQUIRED "account.budget_exhausted"

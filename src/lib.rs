@@ -16,8 +16,10 @@ mod effects;
 mod error;
 mod extract;
 mod fetches;
+mod figures;
 pub mod governor;
 mod health;
+pub mod insights;
 mod journal;
 mod log;
 mod openapi;
@@ -30,7 +32,7 @@ mod serve;
 pub mod templates;
 mod trace;
 
-use futures::future::join;
+use futures::future::join3;
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use bindings::Bindings;
@@ -64,11 +66,12 @@ async fn fetch(
     serve::to_platform(response).await
 }
 
-/// Each minute: what is overdue wakes, and workers whose health is no longer known are checked.
+/// Each minute: what is overdue wakes, workers whose health is no longer known are checked, and the
+/// figures learn what ended.
 #[event(scheduled)]
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     let site = site(env);
-    join(driver::sweep(&site), health::check_if_due(&site)).await;
+    join3(driver::sweep(&site), health::check_if_due(&site), figures::keep_up(&site)).await;
 }
 
 /// Never an error: the platform would take it for a crash of the whole instance.

@@ -4,7 +4,7 @@
 mod sqlite;
 
 use bitware_orchestrator::db::executions::{Execution, Step, by_pipeline_id};
-use bitware_orchestrator::db::projection::{Projected, batches, project};
+use bitware_orchestrator::db::projection::{Facts, Projected, batches, project};
 use bitware_orchestrator::db::{Database, DbErrorKind};
 use engine::execution::Payload;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ fn step(name: &str, worker: Option<&str>) -> Step {
 fn five_steps(id: &str, journal_seq: u64) -> Projected {
     let steps = ["one", "two", "three", "four", "five"];
     let steps = steps.map(|name| step(name, Some("w"))).to_vec();
-    Projected { execution: execution(id, journal_seq), steps }
+    Projected { execution: execution(id, journal_seq), steps, facts: Facts::default() }
 }
 
 fn costs(db: &Sqlite) -> Vec<String> {
@@ -91,6 +91,7 @@ fn what_was_projected_is_read_back_whole() {
     let projected = Projected {
         execution: execution("pipe_1", 9),
         steps: vec![failed, step("merge", None), step("one", Some("w"))],
+        facts: Facts::default(),
     };
     wait(project(&db, std::slice::from_ref(&projected))).unwrap();
     let (execution, mut steps) = wait(by_pipeline_id(&db, "pipe_1")).unwrap().unwrap();
@@ -106,9 +107,10 @@ fn five_steps_cost_one_row_each_and_one_for_the_execution() {
     let all: Vec<Projected> = (0..100).map(|n| five_steps(&format!("pipe_{n}"), 7)).collect();
     let statements = batches(&all);
     assert_eq!(statements.len(), 1, "a hundred executions are one transaction");
-    assert_eq!(statements[0].len(), 3, "of three statements");
+    assert_eq!(statements[0].len(), 6, "of six statements");
     wait(project(&db, &all)).unwrap();
-    assert_eq!(db.changes.get(), 100 * 6 + 1, "the day's cost of the worker is one row for all");
+    let for_all = 3;
+    assert_eq!(db.changes.get(), 100 * 6 + for_all, "the day's cost and two notes for the figures");
     assert_eq!(costs(&db), ["2026-03-02|w|500|0|5000"]);
 }
 
@@ -175,7 +177,11 @@ fn an_execution_that_goes_on_pays_only_what_it_has_grown_by() {
     projected.steps[4] =
         Step { attempts: 3, failed_attempts: 2, cost_micro_usd: 9, ..step("five", Some("w")) };
     wait(project(&db, std::slice::from_ref(&projected))).unwrap();
-    assert_eq!(db.changes.get(), 3, "the execution, the step that changed, and the cost");
+    assert_eq!(
+        db.changes.get(),
+        5,
+        "the execution, the step that changed, the cost, and two notes for the figures"
+    );
     assert_eq!(costs(&db), ["2026-03-01|w|2|2|4", "2026-03-02|w|5|0|45"]);
     projected.execution = execution("pipe_1", 12);
     projected.steps[0] = Step {

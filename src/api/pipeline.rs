@@ -14,7 +14,7 @@ use crate::api::optimization;
 use crate::auth::Anyone;
 use crate::clock::now;
 use crate::db::executions::{self, Execution, Step};
-use crate::db::projection::Projected;
+use crate::db::projection::{Facts, Projected};
 use crate::driver::{self, ReadError};
 use crate::effects::offload;
 use crate::error::ApiError;
@@ -102,7 +102,7 @@ async fn find(
     }
     let row = executions::by_pipeline_id(&context.database()?, id.as_str()).await?;
     Ok(row.map(|(execution, steps)| Found {
-        rows: Projected { execution, steps },
+        rows: Projected { execution, steps, facts: Facts::default() },
         restarted_from: None,
         optimizations: None,
     }))
@@ -122,7 +122,7 @@ async fn bring_payloads(context: &RequestContext, steps: &mut [Step]) -> Result<
 
 /// The reply about an execution.
 pub fn view(rows: Projected, disclosure: Disclosure) -> Result<PipelineReply, ApiError> {
-    let Projected { execution, steps } = rows;
+    let Projected { execution, steps, facts: _ } = rows;
     let Execution {
         pipeline_id,
         account_id: _,
@@ -314,7 +314,7 @@ mod tests {
             completed_at: None,
             updated_at: "2026-11-21T10:00:01.000Z".to_owned(),
         };
-        Projected { execution, steps }
+        Projected { execution, steps, facts: Facts::default() }
     }
 
     #[test]

@@ -8,14 +8,17 @@
 //!
 //! It must not know HTTP, and takes no decision about executions.
 
+mod bins;
 mod d1;
 mod database;
 mod definition;
 mod error;
 mod paging;
+mod projection_counts;
 mod retry;
 mod row;
 mod statement;
+mod window;
 
 pub mod accounts;
 pub mod api_keys;
@@ -30,6 +33,8 @@ pub mod policy;
 pub mod projection;
 pub mod registry;
 pub mod revisions;
+pub mod rollup_log;
+pub mod rollups;
 pub mod templates;
 pub mod tool_search;
 pub mod tools;
@@ -72,8 +77,11 @@ pub fn all_statements() -> Vec<Sql> {
         nodes::STATEMENTS,
         policy::STATEMENTS,
         projection::STATEMENTS,
+        projection_counts::STATEMENTS,
         registry::STATEMENTS,
         revisions::STATEMENTS,
+        rollup_log::STATEMENTS,
+        rollups::STATEMENTS,
         templates::STATEMENTS,
         tool_search::STATEMENTS,
         tools::STATEMENTS,

@@ -5,16 +5,20 @@
 //!   (`journal_seq`);
 //! - its steps are written only while the row stands exactly where the batch stands;
 //! - costs are what the steps have grown by since they were last written, found and added in the
-//!   same transaction that writes them: the second time they have grown by nothing.
+//!   same transaction that writes them: the second time they have grown by nothing;
+//! - what the figures must learn is what rows said before and say now, noted in `rollup_log` in the
+//!   same transaction: the second time they say the same. [`super::rollup_log`] goes on from there.
 //!
 //! Rows go as JSON, many in one parameter, because D1 takes 100 parameters a statement.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::executions::{Execution, Step};
+use super::projection_counts::{COUNT_EXECUTIONS, COUNT_STEPS, FACTS, execution_facts, step_facts};
+pub use super::projection_counts::{Facts, Saving};
 use super::{Database, DbError, DbErrorKind, Statement, statements};
 
 /// The most bytes of rows in one parameter; D1 takes 2 MB.
@@ -55,7 +59,7 @@ statements! { "projection":
         sources_discovered = excluded.sources_discovered,
         articles_processed = excluded.articles_processed,
         final_quality_score = excluded.final_quality_score,
-        optimization_applied = excluded.optimization_applied,
+        optimization_applied = excluded.optimization_applied, cache_hit = excluded.cache_hit,
         total_execution_time_ms = excluded.total_execution_time_ms,
         waiting_reason = excluded.waiting_reason, journal_seq = excluded.journal_seq,
         started_at = excluded.started_at, completed_at = excluded.completed_at,
@@ -125,6 +129,8 @@ pub struct Projected {
     pub execution: Execution,
     /// Its steps.
     pub steps: Vec<Step>,
+    /// What its row has no room for.
+    pub facts: Facts,
 }
 
 #[derive(Serialize)]
@@ -180,7 +186,7 @@ pub fn batches(executions: &[Projected]) -> Vec<Vec<Statement>> {
     }
     let mut writer = Writer::default();
     for projected in newest.into_values() {
-        writer.execution(&projected.execution);
+        writer.execution(&projected.execution, &projected.facts);
         for step in &projected.steps {
             writer.step(&projected.execution, step);
         }
@@ -195,6 +201,8 @@ pub fn batches(executions: &[Projected]) -> Vec<Vec<Statement>> {
 struct Writer {
     done: Vec<Vec<Statement>>,
     executions: Array,
+    ends: Array,
+    facts: Array,
     steps: Vec<StepArrays>,
     bytes: usize,
 }
@@ -202,6 +210,7 @@ struct Writer {
 #[derive(Default)]
 struct StepArrays {
     costs: Array,
+    ends: Array,
     steps: Array,
 }
 
@@ -213,13 +222,21 @@ struct Array {
 }
 
 impl Writer {
-    fn execution(&mut self, execution: &Execution) {
+    fn execution(&mut self, execution: &Execution, facts: &Facts) {
         let row = fitting(execution, &["result", "request"]);
         if !self.executions.has_room(&row) {
             self.flush();
         }
-        self.bytes += row.len();
+        let (pipeline_id, journal_seq) = (&execution.pipeline_id, execution.journal_seq);
+        let Facts { nested, optimizations } = facts;
+        let nested = u8::from(*nested);
+        let said = execution_facts(execution, nested, optimizations);
+        let end = json!([pipeline_id, journal_seq, said]).to_string();
+        let facts = json!([pipeline_id, journal_seq, nested, optimizations]).to_string();
+        self.bytes += row.len() + end.len() + facts.len();
         self.executions.push(&row);
+        self.ends.push(&end);
+        self.facts.push(&facts);
     }
 
     fn step(&mut self, execution: &Execution, step: &Step) {
@@ -235,7 +252,7 @@ impl Writer {
         if let (Some(worker), true) = (&step.worker_name, step.attempts > 0) {
             let moment = step.completed_at.as_ref().or(step.started_at.as_ref());
             let day = moment.unwrap_or(&execution.created_at).get(..10).unwrap_or_default();
-            let cost = serde_json::json!([
+            let cost = json!([
                 pipeline_id,
                 journal_seq,
                 step.step_name,
@@ -250,7 +267,10 @@ impl Writer {
             self.bytes += cost.len();
             arrays.costs.push(&cost);
         }
-        self.bytes += row.len();
+        let said = step_facts(step, execution);
+        let end = json!([pipeline_id, journal_seq, step.step_name, said]).to_string();
+        self.bytes += row.len() + end.len();
+        arrays.ends.push(&end);
         arrays.steps.push(&row);
     }
 
@@ -258,12 +278,17 @@ impl Writer {
     fn flush(&mut self) {
         let mut batch = Vec::new();
         if self.executions.rows > 0 {
-            batch.push(EXECUTIONS.with(std::mem::take(&mut self.executions).close()));
+            let [ends, executions, facts] =
+                [&mut self.ends, &mut self.executions, &mut self.facts].map(std::mem::take);
+            batch.push(COUNT_EXECUTIONS.with(ends.close()));
+            batch.push(FACTS.with(facts.close()));
+            batch.push(EXECUTIONS.with(executions.close()));
         }
         for arrays in std::mem::take(&mut self.steps) {
             if arrays.costs.rows > 0 {
                 batch.push(COSTS.with(arrays.costs.close()));
             }
+            batch.push(COUNT_STEPS.with(arrays.ends.close()));
             batch.push(STEPS.with(arrays.steps.close()));
         }
         self.bytes = 0;
@@ -300,7 +325,7 @@ fn fitting(row: &impl Serialize, large: &[&str]) -> String {
     let mut row = serde_json::to_value(row).expect("it was serialised above");
     for field in large {
         let bytes = row[*field].to_string().len();
-        row[*field] = serde_json::json!({ "omitted_bytes": bytes });
+        row[*field] = json!({ "omitted_bytes": bytes });
         let text = row.to_string();
         if text.len() <= ROW_BYTES_MAX {
             return text;

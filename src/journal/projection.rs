@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use engine::admission::Settlement;
-use engine::execution::{Payload, State, StepState, StepStatus, Unit};
+use engine::execution::{Optimization, Payload, State, StepState, StepStatus, Unit};
 use engine::plan::{Kind, StepIndex};
 use engine::shard::Projected;
 use engine::time::{Millis, Timestamp};
@@ -15,6 +15,7 @@ use crate::accounts::may_have_reserved;
 use crate::bindings::{Bindings, Missing};
 use crate::clock;
 use crate::db::executions::{Execution, Step};
+use crate::db::projection::{Facts, Saving};
 use crate::db::{self, D1, Database, DbError, DbErrorKind, iso};
 use crate::effects::call;
 use crate::governor::{self, Unreachable};
@@ -126,6 +127,23 @@ pub fn rows_of(state: &State, seq: u64, now: Timestamp) -> db::projection::Proje
     db::projection::Projected {
         execution: execution_of(state, seq, now),
         steps: steps.map(|index| step_of(state, index, now)).collect(),
+        facts: facts_of(state, now),
+    }
+}
+
+/// What an execution saved is known to its journal only; it is kept once it has ended.
+fn facts_of(state: &State, now: Timestamp) -> Facts {
+    let ended = state.status.is_final();
+    let optimizations = ended.then(|| state.summary(now).optimizations).unwrap_or_default();
+    let saving = |found: Optimization| Saving {
+        kind: found.kind.as_str().to_owned(),
+        steps: found.steps,
+        saved_cost_micro_usd: found.saved.cost.as_micros(),
+        saved_ms: found.saved.duration.get(),
+    };
+    Facts {
+        nested: state.started.parent.is_some(),
+        optimizations: optimizations.into_iter().map(saving).collect(),
     }
 }
 

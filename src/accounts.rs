@@ -9,7 +9,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use engine::admission::Funds;
+use engine::admission::{Funds, KeyFunds};
 use engine::money::MicroUsd;
 use engine::time::{Millis, Timestamp};
 
@@ -29,6 +29,8 @@ const UNLIMITED_BEFORE: Millis = Millis::from_secs(900);
 /// The limits of an account. `None` is the environment's, or no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
+    /// Whether it may do nothing.
+    pub suspended: bool,
     /// The most executions that are driven at the same time.
     pub executions_max: Option<u32>,
     /// The most that its executions may spend in a day (UTC).
@@ -41,6 +43,7 @@ impl Limits {
     fn of(account: Option<Account>) -> Self {
         let Some(account) = account else { return Self::default() };
         Self {
+            suspended: account.status != "active",
             executions_max: account.max_concurrent_executions,
             daily_max: account.daily_budget_micro_usd.map(MicroUsd::from_micros),
             monthly_max: account.monthly_budget_micro_usd.map(MicroUsd::from_micros),
@@ -53,10 +56,16 @@ impl Limits {
     }
 
     /// What to ask the Governor for, for an execution that may spend `reserve` in all; `emergency`
-    /// is the budget by which a critical one may overdraw.
-    pub fn funds(&self, reserve: MicroUsd, emergency: Option<MicroUsd>) -> Option<Funds> {
-        let Self { executions_max: _, daily_max, monthly_max } = *self;
-        self.has_budget().then_some(Funds { reserve, daily_max, monthly_max, emergency })
+    /// is the budget by which a critical one may overdraw, `key` that of the client's key.
+    pub fn funds(
+        &self,
+        reserve: MicroUsd,
+        emergency: Option<MicroUsd>,
+        key: Option<KeyFunds>,
+    ) -> Option<Funds> {
+        let Self { suspended: _, executions_max: _, daily_max, monthly_max } = *self;
+        let funds = Funds { reserve, daily_max, monthly_max, emergency, key };
+        funds.is_limited().then_some(funds)
     }
 }
 
@@ -147,10 +156,13 @@ mod tests {
     #[test]
     fn an_account_without_budgets_asks_for_no_money() {
         let limits = Limits { executions_max: Some(3), ..Limits::default() };
-        assert_eq!(limits.funds(MicroUsd::from_micros(5), None), None);
+        assert_eq!(limits.funds(MicroUsd::from_micros(5), None, None), None);
         let daily_max = Some(MicroUsd::from_micros(9));
-        let funds = Limits { daily_max, ..limits }.funds(MicroUsd::from_micros(5), None);
+        let funds = Limits { daily_max, ..limits }.funds(MicroUsd::from_micros(5), None, None);
         let reserve = MicroUsd::from_micros(5);
         assert_eq!(funds, Some(Funds { reserve, daily_max, ..Funds::default() }));
+        let key = Some(KeyFunds { id: "k".into(), daily_max, monthly_max: None });
+        let funds = limits.funds(reserve, None, key.clone());
+        assert_eq!(funds, Some(Funds { reserve, key, ..Funds::default() }));
     }
 }

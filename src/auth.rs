@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use engine::admission::KeyFunds;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use worker::send::SendFuture;
@@ -146,6 +147,14 @@ impl Caller {
         match &self.client {
             Some(Client::Issued(key)) => &key.account,
             Some(Client::Bootstrap) | None => ACCOUNT_DEFAULT,
+        }
+    }
+
+    /// The budget that executions of the caller count against, besides the account's.
+    pub fn key_budget(&self) -> Option<&KeyFunds> {
+        match &self.client {
+            Some(Client::Issued(key)) => Some(&key.budget),
+            Some(Client::Bootstrap) | None => None,
         }
     }
 

@@ -201,6 +201,7 @@ pub(crate) mod tests {
             traceparent: None,
             parent: None,
             restarted_from: None,
+            key: None,
         };
         let deciding = Context {
             now: Timestamp::from_millis(0),

@@ -92,7 +92,7 @@ pub enum ApiError {
     AdmissionRefused { retry_after_s: u32, message: String },
     /// The caller has made more requests than it may.
     RateLimited { per_minute: u32, retry_after_s: u32 },
-    /// A budget of the account leaves no room.
+    /// A budget of the account, or of the key, leaves no room.
     AccountExhausted { exhausted: Box<Exhausted>, retry_after_s: u32 },
     /// The idempotency key came before with another body.
     IdempotencyMismatch,
@@ -235,9 +235,10 @@ impl ApiError {
             }
             Self::RateLimited { per_minute, .. } => Parts::of(Code::RateLimited)
                 .detail(format!("At most {per_minute} requests a minute are answered")),
-            Self::AccountExhausted { exhausted, .. } => {
-                Parts::of(Code::AccountBudgetExhausted).detail(room(exhausted))
-            }
+            Self::AccountExhausted { exhausted, .. } => match exhausted.of_key {
+                true => Parts::of(Code::KeyBudgetExhausted).detail(room("key", exhausted)),
+                false => Parts::of(Code::AccountBudgetExhausted).detail(room("account", exhausted)),
+            },
             Self::IdempotencyMismatch => Parts::of(Code::IdempotencyMismatch),
             Self::ExecutionFailed { id, code, message } => {
                 Parts::of(Code::ExecutionFailed).detail(format!("{message} ({code})")).about(id)
@@ -317,11 +318,11 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Which budget of the account leaves no room, and when it is whole again.
-fn room(exhausted: &Exhausted) -> String {
-    let Exhausted { period, max, spent, reserved, wanted, renews_at } = exhausted;
+/// Which budget of whom leaves no room, and when it is whole again.
+fn room(whose: &str, exhausted: &Exhausted) -> String {
+    let Exhausted { period, max, spent, reserved, wanted, renews_at, of_key: _ } = exhausted;
     format!(
-        "The {} budget of the account is {max}; {spent} is spent and {reserved} is reserved for \
+        "The {} budget of the {whose} is {max}; {spent} is spent and {reserved} is reserved for \
          executions in progress, so {wanted} more does not fit. It renews at {}",
         period.as_str(),
         iso(*renews_at),

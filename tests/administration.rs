@@ -6,8 +6,10 @@ mod sqlite;
 use bitware_orchestrator::db::accounts::Account;
 use bitware_orchestrator::db::audit::{Entry, add};
 use bitware_orchestrator::db::keyring::{Filter, Key};
+use bitware_orchestrator::db::workers::Worker;
 use bitware_orchestrator::db::{Database, Statement, accounts, api_keys, audit, keyring};
 use bitware_orchestrator::db::{iso, meta, registry};
+use bitware_orchestrator::templates::TemplateCache;
 use engine::time::{Millis, Timestamp};
 use serde_json::json;
 use sqlite::{Sqlite, wait};
@@ -240,4 +242,18 @@ fn a_worker_that_is_registered_reads_as_it_was_written() {
     let after = found.last().unwrap().worker.worker_name.clone();
     let (rest, more) = wait(registry::page(&db, &filter, Some(&after), 3)).unwrap();
     assert_eq!((rest.len(), more), (seeded.len() - 3, false));
+}
+
+#[test]
+fn a_price_that_was_changed_is_in_the_next_plan() {
+    let (db, cache) = (Sqlite::new(), TemplateCache::default());
+    let price = |at| {
+        let published = wait(cache.plan(&db, None, at)).unwrap();
+        published.definition.workers["feed_fetcher"].estimated_cost.unwrap().as_micros()
+    };
+    assert_eq!(price(NOW), 0);
+    let read = wait(registry::find(&db, "feed_fetcher")).unwrap().unwrap();
+    let dearer = Worker { estimated_cost_usd: Some(0.07), ..read.worker.clone() };
+    assert!(make(&db, 1, registry::change(&read.state, &dearer), Vec::new()));
+    assert_eq!(price(NOW.plus(Millis::from_secs(5))), 70_000);
 }

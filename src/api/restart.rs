@@ -63,6 +63,8 @@ pub async fn restart(
         RevisionChoice::Same => same(&context, &old, key),
         RevisionChoice::Newest => newest(&context, &old, key).await?,
     };
+    // Who asks for it pays for it.
+    let start = Start { key_budget: authorized.caller.key_budget().cloned(), ..start };
     if let Some(limit) = start.terms.budget {
         let estimate = start.plan.estimate(&start.terms);
         if let Some(shortfall) = Shortfall::of(&estimate, limit, Vec::new) {
@@ -93,6 +95,7 @@ fn same(context: &RequestContext, old: &State, key: Option<Key>) -> Start {
     let started = &old.started;
     Start {
         account: started.account.clone(),
+        key_budget: None,
         plan: Arc::clone(&old.plan),
         definition: Arc::clone(&started.definition),
         revision: started.revision,

@@ -203,7 +203,7 @@ async fn go_on(
     let started = &state.started;
     if let Some(budget) = budget.max(state.budget).filter(|_| started.parent.is_none()) {
         let site = context.site();
-        driver::raise(&site, &started.account, id, &started.request, budget).await?;
+        driver::raise(&site, started, budget).await?;
     }
     tell(context, &state, telling).await
 }

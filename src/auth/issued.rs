@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use engine::admission::KeyFunds;
 use engine::time::{Millis, Timestamp};
 use serde_json::json;
 
@@ -35,6 +36,8 @@ pub struct IssuedKey {
     pub expires_at: Option<Timestamp>,
     /// How many requests a minute it may make; `None` for the installation's rate.
     pub rate_per_minute: Option<u32>,
+    /// What its executions may spend, and as whose budget.
+    pub budget: KeyFunds,
 }
 
 thread_local! {
@@ -65,6 +68,7 @@ pub(super) async fn find(
     }
     note_use(context, db, row.id.clone());
     let key = IssuedKey {
+        budget: row.budget().funds(row.budget_id.clone()),
         scopes: Scopes::parse(row.scopes.iter().map(String::as_str)),
         expires_at: row.ends_at(),
         rate_per_minute: row.rate_per_minute,
@@ -125,6 +129,7 @@ mod tests {
             scopes: Scopes::parse(["read"]),
             expires_at,
             rate_per_minute: None,
+            budget: KeyFunds::default(),
         }
     }
 

@@ -147,6 +147,7 @@ pub fn issued(account: &str, scopes: &[&str]) -> Caller {
         scopes: Scopes::parse(scopes.iter().copied()),
         expires_at: None,
         rate_per_minute: None,
+        budget: engine::admission::KeyFunds::default(),
     };
     Caller { client: Some(Client::Issued(key)), worker_id: None }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use engine::admission::KeyFunds;
+use engine::money::MicroUsd;
 use engine::time::{Millis, Timestamp};
 use serde::Deserialize;
 
@@ -82,9 +84,28 @@ impl ApiKey {
         self.revoked_at.is_none() && !over
     }
 
+    /// What its executions may cost.
+    pub fn budget(&self) -> Budget {
+        Budget {
+            daily_budget_micro_usd: self.daily_budget_micro_usd,
+            monthly_budget_micro_usd: self.monthly_budget_micro_usd,
+        }
+    }
+
     /// Whether its account may do anything.
     pub fn is_of_active_account(&self) -> bool {
         self.account_status == "active"
+    }
+}
+
+impl Budget {
+    /// What it asks of the Governor, as the budget `id`.
+    pub fn funds(self, id: String) -> KeyFunds {
+        KeyFunds {
+            id,
+            daily_max: self.daily_budget_micro_usd.map(MicroUsd::from_micros),
+            monthly_max: self.monthly_budget_micro_usd.map(MicroUsd::from_micros),
+        }
     }
 }
 

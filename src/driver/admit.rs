@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use engine::admission::{Exhausted, Reply, Settlement};
+use engine::admission::{Exhausted, KeyFunds, Reply, Settlement};
+use engine::execution::Started;
 use engine::ids::ExecutionId;
 use engine::money::MicroUsd;
 use engine::time::{Millis, Timestamp};
@@ -15,7 +16,7 @@ use super::drive::leave;
 use super::start::{Start, StartError};
 use crate::accounts::{AccountCache, Limits};
 use crate::clock;
-use crate::db::D1;
+use crate::db::{D1, api_keys};
 use crate::governor::{self, Asking};
 use crate::log::{self, Level};
 use crate::templates::TemplateCache;
@@ -42,6 +43,10 @@ pub(super) async fn admit(
 ) -> Result<Admitted, StartError> {
     let until = clock::now().plus(site.config.admission_queue);
     let limits = limits_of(site, &start.account).await?;
+    if limits.suspended {
+        return Err(StartError::Suspended);
+    }
+    let key = limited(start.key_budget.as_ref());
     let mut asking = Asking {
         id: id.clone(),
         limit: limits.executions_max.unwrap_or(site.config.concurrent_executions_max),
@@ -49,8 +54,9 @@ pub(super) async fn admit(
         waits: true,
         funds: None,
     };
-    if limits.has_budget() {
-        asking.funds = limits.funds(reserve(start), emergency(site, &start.request).await?);
+    if limits.has_budget() || key.is_some() {
+        let emergency = emergency(site, &start.request).await?;
+        asking.funds = limits.funds(reserve(start), emergency, key);
     }
     loop {
         asking.waits = clock::now() < until;
@@ -67,27 +73,40 @@ pub(super) async fn admit(
 }
 
 /// Asks for more money for an execution that is resumed, retried or done again in part: `budget`
-/// is what it may spend in all from now on. Without limits of the account nothing is asked.
-pub async fn raise(
-    site: &Site,
-    account: &str,
-    id: &ExecutionId,
-    request: &Value,
-    budget: MicroUsd,
-) -> Result<(), StartError> {
-    let limits = limits_of(site, account).await?;
-    if !limits.has_budget() {
+/// is what it may spend in all from now on. Without limits of the account, or of the key that it
+/// was started with, nothing is asked.
+pub async fn raise(site: &Site, started: &Started, budget: MicroUsd) -> Result<(), StartError> {
+    let limits = limits_of(site, &started.account).await?;
+    let key = key_funds(site, started).await?;
+    let key = limited(key.as_ref());
+    if !limits.has_budget() && key.is_none() {
         return Ok(());
     }
-    let funds = limits.funds(budget, emergency(site, request).await?).unwrap_or_default();
+    let emergency = emergency(site, &started.request).await?;
+    let funds = limits.funds(budget, emergency, key).unwrap_or_default();
+    let (account, id) = (&started.account, &started.id);
     governor::raise(&site.bindings, account, id, funds).await?.map_err(exhausted_now)
+}
+
+/// The budget of the key that an execution was started with, as it is now.
+async fn key_funds(site: &Site, started: &Started) -> Result<Option<KeyFunds>, StartError> {
+    let Some(id) = &started.key else { return Ok(None) };
+    let database = D1::new(site.bindings.database()?);
+    let budget = api_keys::budget(&database, id).await?;
+    Ok(budget.map(|budget| budget.funds(id.clone())))
+}
+
+fn limited(key: Option<&KeyFunds>) -> Option<KeyFunds> {
+    key.filter(|key| key.is_limited()).cloned()
 }
 
 /// Gives back what was granted to an execution that did not begin. Where that is not certain,
 /// money stays reserved: it lapses when nothing is heard of the execution, and so does the place.
-pub(super) async fn withdraw(site: &Site, account: &str, id: &ExecutionId, certain: bool) {
+pub(super) async fn withdraw(site: &Site, start: &Start, id: &ExecutionId, certain: bool) {
+    let account = &start.account;
     let limits = limits_of(site, account).await;
-    let limited = limits.map_or(true, |limits| limits.has_budget());
+    let of_key = limited(start.key_budget.as_ref()).is_some();
+    let limited = of_key || limits.map_or(true, |limits| limits.has_budget());
     if limited && certain {
         let nothing = Settlement { id: id.clone(), spent_total: MicroUsd::ZERO, ended: true };
         if let Err(error) = governor::settle(&site.bindings, account, vec![nothing]).await {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::admission::Exhausted;
+use engine::admission::{Exhausted, KeyFunds};
 use engine::driver::{Driver, Ending};
 use engine::execution::{self, Context as Deciding, FORMAT, Payload, Started, State, Terms};
 use engine::ids::ExecutionId;
@@ -33,6 +33,8 @@ use crate::{cache, clock, governor};
 pub struct Start {
     /// The tenant.
     pub account: String,
+    /// The budget of the key that asks for it, where that is an issued one.
+    pub key_budget: Option<KeyFunds>,
     /// The template's plan.
     pub plan: Arc<Plan>,
     /// What the plan was compiled from.
@@ -92,8 +94,11 @@ pub enum StartError {
     /// The database is not bound.
     #[error(transparent)]
     Missing(#[from] Missing),
-    /// A budget of the account leaves no room.
-    #[error("the {} budget of the account is exhausted", exhausted.period.as_str())]
+    /// The account may do nothing.
+    #[error("the account is suspended")]
+    Suspended,
+    /// A budget of the account, or of the key, leaves no room.
+    #[error("the {} budget is exhausted", exhausted.period.as_str())]
     Exhausted {
         /// Which, and why.
         exhausted: Box<Exhausted>,
@@ -129,10 +134,10 @@ pub async fn start(site: &Site, context: &Context, start: Start) -> Result<Begun
         Ok(Begin::New(_)) => {}
         Ok(Begin::Existing(other)) if *other == id => {}
         Ok(Begin::Existing(_) | Begin::KeyConflict) => {
-            withdraw(site, &start.account, &id, true).await;
+            withdraw(site, &start, &id, true).await;
         }
         // It may have begun: then whoever goes on with it takes its place back.
-        Err(_) => withdraw(site, &start.account, &id, false).await,
+        Err(_) => withdraw(site, &start, &id, false).await,
     }
     let existing = match begun? {
         Begin::New(driver) => return follow(site, context, *driver, until).await,
@@ -188,6 +193,7 @@ fn started(start: &Start, id: ExecutionId) -> Started {
         format: FORMAT,
         id,
         account: start.account.clone(),
+        key: start.key_budget.as_ref().map(|budget| budget.id.clone()),
         at: clock::now(),
         revision: start.revision,
         content_hash: start.content_hash.clone(),

@@ -103,6 +103,8 @@ codes! {
     AccountBudgetExhausted PAYMENT_REQUIRED "account.budget_exhausted"
         "The account's budget is exhausted"
         ["Wait until it renews, ask for less with budget_limit, or raise the account's budget."];
+    KeyBudgetExhausted PAYMENT_REQUIRED "key.budget_exhausted" "The key's budget is exhausted"
+        ["Wait until it renews, ask for less with budget_limit, or raise the key's budget."];
     AdmissionRefused TOO_MANY_REQUESTS "admission.refused" "Too many executions in progress"
         ["Try again after the seconds in Retry-After."];
     RateLimited TOO_MANY_REQUESTS "rate.limited" "Too many requests"

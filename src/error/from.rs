@@ -50,6 +50,7 @@ impl From<StartError> for ApiError {
             StartError::Read(error) => error.into(),
             StartError::Database(error) => error.into(),
             StartError::Missing(missing) => missing.into(),
+            StartError::Suspended => Self::AccountSuspended,
             StartError::Exhausted { exhausted, renews_in } => {
                 let seconds = u32::try_from(renews_in.get().div_ceil(1000));
                 let retry_after_s = seconds.unwrap_or(u32::MAX).max(1);

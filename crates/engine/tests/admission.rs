@@ -3,6 +3,8 @@
 //! asked and answered.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod keys;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use engine::admission::memory::MemoryStore;
@@ -13,6 +15,7 @@ use engine::ids::{ExecutionId, ShardId};
 use engine::money::MicroUsd;
 use engine::plan::{BreakerPolicy, Gate};
 use engine::time::{Millis, Timestamp};
+use keys::{key_at, key_of};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -91,6 +94,7 @@ struct Account {
     /// What was settled today and this month, by the clock of the test.
     day: (i64, u64),
     month: u64,
+    of_keys: [(u64, u64); keys::KEYS.len()],
     taken: BTreeMap<u8, i64>,
 }
 
@@ -103,6 +107,7 @@ impl Account {
             money: BTreeMap::new(),
             day: (START_MS / 86_400_000, 0),
             month: 0,
+            of_keys: Default::default(),
             taken: BTreeMap::new(),
         }
     }
@@ -117,7 +122,11 @@ impl Account {
         let today = self.ms / 86_400_000;
         if today > self.day.0 {
             // The only month that ends within the hours of a case ends with the first day.
-            self.month = if self.day.0 == START_MS / 86_400_000 { 0 } else { self.month };
+            let month_ends = self.day.0 == START_MS / 86_400_000;
+            self.month = if month_ends { 0 } else { self.month };
+            for (day, month) in &mut self.of_keys {
+                (*day, *month) = (0, if month_ends { 0 } else { *month });
+            }
             self.day = (today, 0);
         }
     }
@@ -159,6 +168,7 @@ impl Account {
             daily_max: Some(micros(DAILY_MAX)),
             monthly_max: Some(micros(MONTHLY_MAX)),
             emergency: critical.then(|| micros(EMERGENCY)),
+            key: key_of(n),
         };
         let funds = Some(funds);
         let request = Request::Admit { id: id(n), limit: PLACES_MAX, priority, waits, funds };
@@ -175,11 +185,13 @@ impl Account {
                 self.money.insert(n, Known { reserved, held, unsure_since, ..Known::default() });
                 if reserve > 0 {
                     self.check_money(critical);
+                    self.check_key(n);
                 }
             }
             Reply::Exhausted(full) => {
                 let needed = full.spent.plus(full.reserved).plus(full.wanted);
                 assert!(needed > full.max, "{full:?}");
+                assert!(!full.of_key || key_at(n).is_some(), "{full:?}");
                 assert!(full.renews_at > at(self.ms));
             }
             Reply::Waits { .. } => assert!(waits),
@@ -201,6 +213,10 @@ impl Account {
         known.unsure_since = None;
         self.day.1 += more;
         self.month += more;
+        if let Some(at) = key_at(n) {
+            let (day, month) = &mut self.of_keys[at];
+            (*day, *month) = (*day + more, *month + more);
+        }
         let settlement = Settlement { id: id(n), spent_total: micros(total), ended };
         let twice = vec![settlement.clone(), settlement];
         self.ask(Request::Settle { settlements: twice });
@@ -223,6 +239,14 @@ impl Account {
                 (known.held, known.unsure_since) = (0, None);
             }
         }
+    }
+
+    fn check_key(&self, n: u8) {
+        let Some(at) = key_at(n) else { return };
+        let of_key = self.money.iter().filter(|(n, _)| key_at(**n) == Some(at));
+        let held: u64 = of_key.map(|(_, known)| known.held).sum();
+        let Ok(totals) = self.admission.key_totals(crate::at(self.ms), keys::KEYS[at]);
+        keys::check(&totals, self.of_keys[at], held);
     }
 
     /// All that may still be spent, and was, is within the limits, whoever it was promised to.

@@ -132,6 +132,7 @@ fn start_of(
 ) -> Start {
     Start {
         account: caller.account().to_owned(),
+        key_budget: caller.key_budget().cloned(),
         plan: Arc::clone(&published.plan),
         definition: Arc::clone(&published.definition),
         revision: published.revision,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::ledger::{Row, Store, Totals};
+use super::ledger::{Change, Row, Store, Totals};
 use crate::ids::ExecutionId;
+use crate::money::MicroUsd;
 use crate::time::Timestamp;
 
 /// See the module.
@@ -12,6 +13,7 @@ use crate::time::Timestamp;
 pub struct MemoryStore {
     totals: Option<Totals>,
     rows: BTreeMap<ExecutionId, Row>,
+    keys: BTreeMap<String, Totals>,
     writes: u64,
 }
 
@@ -40,7 +42,7 @@ impl Store for MemoryStore {
     }
 
     fn row(&self, id: &ExecutionId) -> Result<Option<Row>, Infallible> {
-        Ok(self.rows.get(id).copied())
+        Ok(self.rows.get(id).cloned())
     }
 
     fn unsure(&self) -> Result<Vec<(ExecutionId, Timestamp)>, Infallible> {
@@ -48,9 +50,28 @@ impl Store for MemoryStore {
         Ok(unsure.map(|(id, row)| (id.clone(), row.touched_at)).collect())
     }
 
-    fn put(&mut self, totals: &Totals, rows: &[(ExecutionId, Row)]) -> Result<(), Infallible> {
+    fn key(&self, key: &str) -> Result<Option<Totals>, Infallible> {
+        Ok(self.keys.get(key).copied())
+    }
+
+    fn held_by_keys(&self) -> Result<Vec<(String, MicroUsd)>, Infallible> {
+        let mut held: BTreeMap<String, MicroUsd> = BTreeMap::new();
+        for row in self.rows.values() {
+            if let Some(key) = &row.key {
+                let sum = held.entry(key.clone()).or_default();
+                *sum = sum.plus(row.held);
+            }
+        }
+        Ok(held.into_iter().collect())
+    }
+
+    fn put(&mut self, totals: &Totals, change: &Change) -> Result<(), Infallible> {
         self.totals = Some(*totals);
-        self.rows.extend(rows.iter().cloned());
+        self.rows.extend(change.rows.clone());
+        let unheld = |(key, totals): (&String, &Totals)| {
+            (key.clone(), Totals { held: MicroUsd::ZERO, ..*totals })
+        };
+        self.keys.extend(change.keys.iter().map(unheld));
         self.writes += 1;
         Ok(())
     }

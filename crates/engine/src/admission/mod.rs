@@ -10,6 +10,7 @@ mod breaker;
 mod calendar;
 mod gates;
 mod ledger;
+mod limits;
 mod line;
 pub mod memory;
 mod places;
@@ -21,10 +22,12 @@ mod tests;
 use crate::ids::ExecutionId;
 use crate::time::Timestamp;
 pub use gates::{Asker, COOLDOWN_MAX, Gates, PERMIT_MAX, PERMIT_MIN, RATE_WINDOW};
-pub use ledger::{Ledger, Row, SETTLED_KEPT, Store, Totals, UNSURE_MAX};
+pub use ledger::{Change, Ledger, Row, SETTLED_KEPT, Store, Totals, UNSURE_MAX};
 pub use line::{LINE_MAX, SILENCE_MAX};
 pub use places::{PLACE_LEASE, Places};
-pub use protocol::{Exhausted, Funds, HeldBy, Period, Reply, Report, Request, Settlement};
+pub use protocol::{
+    Exhausted, Funds, HeldBy, KeyFunds, Period, Reply, Report, Request, Settlement,
+};
 
 /// What one account's Governor decides.
 #[derive(Debug)]
@@ -94,6 +97,11 @@ impl<S: Store> Admission<S> {
     /// What was spent and is reserved.
     pub fn totals(&self) -> Totals {
         self.ledger.totals()
+    }
+
+    /// What the executions of a key have spent and hold.
+    pub fn key_totals(&self, now: Timestamp, key: &str) -> Result<Totals, S::Error> {
+        self.ledger.key_totals(now, key)
     }
 
     /// Where the money is kept.

@@ -101,7 +101,7 @@ pub enum Request {
 }
 
 /// The money that an execution needs, and the limits that it must fit into.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Funds {
     /// What the execution may spend in all.
     pub reserve: MicroUsd,
@@ -115,6 +115,39 @@ pub struct Funds {
     /// `None` for one that is not critical.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<MicroUsd>,
+    /// The budget of the client's key, where it has one. A Governor that does not know of it passes
+    /// it over: while old and new code overlap, the account's limits alone hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyFunds>,
+}
+
+/// What the executions of a key may spend. An emergency overdraws nothing of it: anybody who has
+/// the key may call an execution critical.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFunds {
+    /// Which budget: the id of the key, or of the first of its line where it was rotated.
+    pub id: String,
+    /// The most that its executions may spend in a day (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_max: Option<MicroUsd>,
+    /// The most that they may spend in a month (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_max: Option<MicroUsd>,
+}
+
+impl Funds {
+    /// Whether anything limits what may be spent.
+    pub fn is_limited(&self) -> bool {
+        let of_key = self.key.as_ref().is_some_and(KeyFunds::is_limited);
+        self.daily_max.is_some() || self.monthly_max.is_some() || of_key
+    }
+}
+
+impl KeyFunds {
+    /// Whether it limits anything.
+    pub fn is_limited(&self) -> bool {
+        self.daily_max.is_some() || self.monthly_max.is_some()
+    }
 }
 
 /// What an execution has spent so far. Totals only grow: one that comes twice, late or after a
@@ -177,7 +210,7 @@ pub enum Reply {
         /// How many places are taken.
         taken: u32,
     },
-    /// The money does not fit into a limit of the account.
+    /// The money does not fit into a limit of the account, or of the key.
     Exhausted(Exhausted),
     /// The place is free.
     Left,
@@ -203,7 +236,7 @@ pub enum Reply {
     Settled,
 }
 
-/// Which limit of the account leaves no room, and why.
+/// Which limit of the account, or of the key, leaves no room, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exhausted {
     /// The limit.
@@ -218,6 +251,9 @@ pub struct Exhausted {
     pub wanted: MicroUsd,
     /// When the period ends and the limit is whole again.
     pub renews_at: Timestamp,
+    /// Whether it is the key's limit. Only one who sends [`Funds::key`] is answered so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_key: bool,
 }
 
 /// What a limit of money is counted over.

@@ -214,6 +214,7 @@ impl State {
                 depth: depth + 1,
             }),
             restarted_from: None,
+            key: None,
         })
     }
 }

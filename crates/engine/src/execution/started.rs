@@ -19,6 +19,11 @@ pub struct Started {
     pub id: ExecutionId,
     /// The tenant that it belongs to.
     pub account: String,
+    /// The key that it was started with, or the first of its line where that was rotated: what it
+    /// spends counts against the key's budget. None for a start without an issued key, and for a
+    /// sub-execution, which spends what its parent reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// When.
     pub at: Timestamp,
     /// The template's revision number.

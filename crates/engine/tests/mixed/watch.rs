@@ -58,6 +58,7 @@ impl Watch {
             traceparent: None,
             parent: None,
             restarted_from: None,
+            key: None,
         };
         let (state, events) = start(started, Arc::clone(&plan), &context);
         let mut watch = Self {

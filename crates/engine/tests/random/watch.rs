@@ -56,6 +56,7 @@ impl Watch {
             traceparent: None,
             parent: None,
             restarted_from: None,
+            key: None,
         };
         let (state, events) = start(started.clone(), Arc::clone(&plan), &context);
         let again = start(started, Arc::clone(&plan), &context);

@@ -279,5 +279,6 @@ fn started(definition: TemplateDefinition, terms: Terms) -> Started {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         parent: None,
         restarted_from: None,
+        key: None,
     }
 }

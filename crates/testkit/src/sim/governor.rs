@@ -32,7 +32,7 @@ pub struct Governor {
 pub type Permit = (ExecutionId, String, String);
 
 /// A request for a place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Asking {
     pub limit: u32,
     pub priority: i64,
@@ -72,7 +72,8 @@ impl Governor {
         asking: Asking,
     ) -> Result<Reply, String> {
         let Asking { limit, priority, waits, funds } = asking;
-        let request = Request::Admit { id: id.clone(), limit, priority, waits, funds };
+        let asked = funds.clone();
+        let request = Request::Admit { id: id.clone(), limit, priority, waits, funds: asked };
         let reply = self.ask(now, request);
         let live = |of: &BTreeMap<ExecutionId, Timestamp>| {
             of.iter().filter(|(of, until)| *of != id && **until > now).count()

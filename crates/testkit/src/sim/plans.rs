@@ -119,6 +119,7 @@ impl Template {
             traceparent: None,
             parent: None,
             restarted_from: None,
+            key: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The HTTP suite: what an orchestrator with the seed data answers, seen from outside. It needs a
 //! URL and the two keys and nothing else, so it passes against a local stack as against any
-//! deployment; it leaves executions behind, and changes no row of the registry or the templates.
+//! deployment. It leaves executions, revoked keys and suspended accounts behind; what else it makes
+//! it deletes, and it changes no row that was there.
 //!
 //! A case is a name and an async function from a [`Subject`] to an [`Outcome`]. To add one, write
 //! the function and name it in the `cases!` of its phase. No case depends on another having been
@@ -10,6 +11,8 @@ mod expect;
 mod schema;
 mod subject;
 
+mod admin_keys;
+mod admin_workers;
 mod asynchronous;
 mod authentication;
 mod cache;
@@ -106,6 +109,8 @@ pub fn phases() -> Vec<Phase> {
         history::phase(),
         templates::phase(),
         plan::phase(),
+        admin_workers::phase(),
+        admin_keys::phase(),
         limits::phase(),
         headers::phase(),
         openapi::phase(),

@@ -44,6 +44,7 @@ impl Case {
             traceparent: None,
             parent: None,
             restarted_from: None,
+            key: None,
         }
     }
 

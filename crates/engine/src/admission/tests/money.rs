@@ -2,8 +2,6 @@
 
 use super::*;
 
-const LIMIT: u32 = 100;
-
 /// A day of 100 and a month of 250.
 fn funds(reserve: u64) -> Funds {
     Funds {
@@ -11,41 +9,12 @@ fn funds(reserve: u64) -> Funds {
         daily_max: Some(micros(100)),
         monthly_max: Some(micros(250)),
         emergency: None,
+        key: None,
     }
 }
 
 fn critical(reserve: u64) -> Funds {
     Funds { emergency: Some(micros(30)), ..funds(reserve) }
-}
-
-impl Account {
-    fn start(&mut self, n: u128, funds: Funds) -> Reply {
-        let funds = Some(funds);
-        self.ask(Request::Admit { id: id(n), limit: LIMIT, priority: 0, waits: true, funds })
-    }
-
-    fn settle(&mut self, n: u128, spent_total: u64, ended: bool) {
-        let settlement = Settlement { id: id(n), spent_total: micros(spent_total), ended };
-        let reply = self.ask(Request::Settle { settlements: vec![settlement] });
-        assert_eq!(reply, Reply::Settled);
-    }
-
-    fn keep(&mut self, n: u128) {
-        self.ask(Request::Keep { id: id(n), reports: Vec::new() });
-    }
-
-    /// What was spent today, this month, and what is reserved.
-    fn sums(&self) -> (u64, u64, u64) {
-        let Totals { spent_day, spent_month, held, .. } = self.admission.totals();
-        (spent_day.as_micros(), spent_month.as_micros(), held.as_micros())
-    }
-}
-
-fn exhausted(reply: Reply) -> Exhausted {
-    match reply {
-        Reply::Exhausted(exhausted) => exhausted,
-        other => panic!("it was answered with {other:?}"),
-    }
 }
 
 #[test]

@@ -34,11 +34,14 @@ fn replies_are_what_older_drivers_read_and_theirs_are_read() {
 
 #[test]
 fn every_request_and_reply_survives_the_wire() {
-    let funds = Funds { reserve: micros(1), daily_max: Some(micros(2)), ..Funds::default() };
+    let key = KeyFunds { id: "k".to_owned(), daily_max: None, monthly_max: Some(micros(9)) };
+    let daily_max = Some(micros(2));
+    let funds = Funds { reserve: micros(1), daily_max, key: Some(key), ..Funds::default() };
+    let again = Some(funds.clone());
     let settlement = Settlement { id: id(1), spent_total: micros(3), ended: true };
     let at = Timestamp::from_millis(5);
     for request in [
-        Request::Admit { id: id(1), limit: 2, priority: 3, waits: true, funds: Some(funds) },
+        Request::Admit { id: id(1), limit: 2, priority: 3, waits: true, funds: again },
         Request::Settle { settlements: vec![settlement] },
         Request::Raise { id: id(1), funds },
         Request::Pass {
@@ -60,6 +63,7 @@ fn every_request_and_reply_survives_the_wire() {
         reserved: micros(3),
         wanted: micros(4),
         renews_at: at,
+        of_key: true,
     };
     for reply in [
         Reply::Exhausted(exhausted),
@@ -71,4 +75,17 @@ fn every_request_and_reply_survives_the_wire() {
         let text = serde_json::to_string(&reply).unwrap();
         assert_eq!(serde_json::from_str::<Reply>(&text).unwrap(), reply);
     }
+}
+
+#[test]
+fn a_governor_that_knows_no_keys_is_asked_as_before_where_there_is_none() {
+    let funds = Funds { reserve: micros(1), daily_max: Some(micros(2)), ..Funds::default() };
+    let expected = json!({ "reserve": 1, "daily_max": 2 });
+    assert_eq!(serde_json::to_value(&funds).unwrap(), expected);
+    let mut account = Account::new();
+    let full = account.start(1, Funds { reserve: micros(3), ..funds });
+    let full = serde_json::to_value(full).unwrap();
+    assert_eq!(full.get("of_key"), None, "and answers as before");
+    let old: Reply = serde_json::from_value(full).unwrap();
+    assert!(matches!(old, Reply::Exhausted(exhausted) if !exhausted.of_key));
 }

@@ -5,7 +5,9 @@ mod store;
 
 use std::cell::RefCell;
 
-use engine::admission::{Admission, Exhausted, Funds, HeldBy, Reply, Report, Request, Settlement};
+use engine::admission::{
+    Admission, Exhausted, Figures, Funds, HeldBy, Reply, Report, Request, Settlement,
+};
 use engine::ids::ExecutionId;
 use engine::plan::Gate;
 use engine::time::{Millis, Timestamp};
@@ -188,6 +190,14 @@ pub async fn settle(
 ) -> Result<(), Unreachable> {
     match ask(bindings, account, &Request::Settle { settlements }).await? {
         Reply::Settled => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// What the account has in hand.
+pub async fn figures(bindings: &Bindings, account: &str) -> Result<Figures, Unreachable> {
+    match ask(bindings, account, &Request::Figures).await? {
+        Reply::Figures(figures) => Ok(figures),
         other => Err(unexpected(&other)),
     }
 }

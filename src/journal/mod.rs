@@ -81,7 +81,7 @@ impl Inner {
         };
         let now = clock::now();
         let record = records.first().copied().unwrap_or_default();
-        let (answer, records) = self.with(now, |shard| {
+        let (mut answer, records) = self.with(now, |shard| {
             let first = match version {
                 FIRST_VERSION => shard.handle_first_version(now, &asked)?,
                 _ => None,
@@ -91,6 +91,7 @@ impl Inner {
                 None => shard.handle(now, asked, record),
             }
         })?;
+        self.add_figures(now, &mut answer)?;
         let due = self.with(now, |shard| Ok(shard.alarm_at()))?.is_some_and(|at| at <= now);
         if due {
             let inner = Rc::clone(self);
@@ -99,6 +100,17 @@ impl Inner {
             self.keep_alarm().await?;
         }
         reply(&answer, &records)
+    }
+
+    /// Who sweeps hears what the shard has in hand; how large it is, only the platform knows.
+    fn add_figures(&self, now: Timestamp, answer: &mut Reply) -> worker::Result<()> {
+        if let Reply::Swept { figures } = answer {
+            *figures = Some(self.with(now, |shard| Ok(shard.figures(now)))?);
+        }
+        if let Reply::Swept { figures: Some(figures) } | Reply::Figures(figures) = answer {
+            figures.size_bytes = self.state.storage().sql().database_size() as u64;
+        }
+        Ok(())
     }
 
     /// Uses the shard, which is loaded by the first use after this object was made.

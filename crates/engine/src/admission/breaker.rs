@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::figures;
 use super::protocol::Report;
 use crate::ids::ExecutionId;
 use crate::plan::BreakerPolicy;
@@ -112,6 +113,16 @@ impl Breaker {
                 }
             }
             Circuit::HalfOpen { .. } | Circuit::Open { .. } => {}
+        }
+    }
+
+    /// Where it stands, and until when it stays open.
+    pub fn figures(&self, now: Timestamp) -> (figures::Circuit, Option<Timestamp>) {
+        match &self.circuit {
+            Circuit::Closed => (figures::Circuit::Closed, None),
+            Circuit::Open { until } if *until > now => (figures::Circuit::Open, Some(*until)),
+            // Its time is over: the next call probes.
+            Circuit::Open { .. } | Circuit::HalfOpen { .. } => (figures::Circuit::HalfOpen, None),
         }
     }
 

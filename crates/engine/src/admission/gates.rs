@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::breaker::{Admits, Breaker};
+use super::figures::GateFigures;
 use super::line::Line;
 use super::protocol::{HeldBy, Report};
 use crate::ids::ExecutionId;
@@ -105,6 +106,22 @@ impl Gates {
     pub fn not_open(&self, now: Timestamp) -> Vec<String> {
         let barred = self.gates.iter().filter(|(_, gate)| gate.is_barred(now));
         barred.map(|(worker, _)| worker.clone()).collect()
+    }
+
+    /// What each gate has in hand, by worker.
+    pub fn figures(&self, now: Timestamp) -> Vec<GateFigures> {
+        let told = |(worker, gate): (&String, &Gate)| {
+            let (circuit, open_until) = gate.breaker.figures(now);
+            GateFigures {
+                worker: worker.clone(),
+                circuit,
+                open_until,
+                cooldown_until: gate.cooldown_until.filter(|until| *until > now),
+                calls: count(gate.permits.values().filter(|until| **until > now).count()),
+                waiting: count(gate.line.waiting(now)),
+            }
+        };
+        self.gates.iter().map(told).collect()
     }
 
     /// Permits of a worker that have not run out.
@@ -210,4 +227,8 @@ impl Gate {
         let empty = self.permits.is_empty() && self.line.is_empty() && self.begun.is_empty();
         empty && !self.is_barred(now) && self.breaker.is_fresh()
     }
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -69,6 +69,12 @@ impl<K: PartialEq> Line<K> {
         self.entries.retain(|entry| entry.asks_at.plus(SILENCE_MAX) >= now);
     }
 
+    /// How many wait and were heard of in time.
+    pub fn waiting(&self, now: Timestamp) -> usize {
+        let heard = |entry: &&Entry<K>| entry.asks_at.plus(SILENCE_MAX) >= now;
+        self.entries.iter().filter(heard).count()
+    }
+
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

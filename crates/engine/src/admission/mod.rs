@@ -8,6 +8,7 @@
 
 mod breaker;
 mod calendar;
+mod figures;
 mod gates;
 mod ledger;
 mod limits;
@@ -21,6 +22,7 @@ mod tests;
 
 use crate::ids::ExecutionId;
 use crate::time::Timestamp;
+pub use figures::{Circuit, Figures, GateFigures};
 pub use gates::{Asker, COOLDOWN_MAX, Gates, PERMIT_MAX, PERMIT_MIN, RATE_WINDOW};
 pub use ledger::{Change, Ledger, Row, SETTLED_KEPT, Store, Totals, UNSURE_MAX};
 pub use line::{LINE_MAX, SILENCE_MAX};
@@ -85,6 +87,7 @@ impl<S: Store> Admission<S> {
                     Err(exhausted) => Reply::Exhausted(exhausted),
                 });
             }
+            Request::Figures => return Ok(Reply::Figures(self.figures(now))),
         }
         Ok(Reply::Noted { gates: self.gates.not_open(now) })
     }
@@ -102,6 +105,12 @@ impl<S: Store> Admission<S> {
     /// What the executions of a key have spent and hold.
     pub fn key_totals(&self, now: Timestamp, key: &str) -> Result<Totals, S::Error> {
         self.ledger.key_totals(now, key)
+    }
+
+    /// What the account has in hand.
+    pub fn figures(&self, now: Timestamp) -> Figures {
+        let (places, waiting) = self.places.figures(now);
+        Figures { places, waiting, gates: self.gates.figures(now) }
     }
 
     /// Where the money is kept.

@@ -113,6 +113,12 @@ impl Places {
         self.places.len()
     }
 
+    /// How many places have not run out, and how many stand in the line.
+    pub fn figures(&self, now: Timestamp) -> (u32, u32) {
+        let held = self.places.values().filter(|place| place.until > now).count();
+        (count(held), count(self.line.waiting(now)))
+    }
+
     /// With n places held for t each, one becomes free every t/n.
     fn free_every(&self, limit: u32) -> u64 {
         self.held.map_or(0, Millis::get) / u64::from(limit.max(1))

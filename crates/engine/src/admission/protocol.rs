@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Figures;
 use crate::ids::ExecutionId;
 use crate::money::MicroUsd;
 use crate::plan::{BreakerPolicy, Gate};
@@ -98,6 +99,8 @@ pub enum Request {
         /// What it may spend in all from now on: what it has spent is part of it.
         funds: Funds,
     },
+    /// What the account has in hand; changes nothing. Answered with [`Reply::Figures`].
+    Figures,
 }
 
 /// The money that an execution needs, and the limits that it must fit into.
@@ -234,6 +237,8 @@ pub enum Reply {
     },
     /// The money is settled.
     Settled,
+    /// What the account has in hand.
+    Figures(Figures),
 }
 
 /// Which limit of the account, or of the key, leaves no room, and why.

@@ -107,7 +107,8 @@ impl<S: Store> Shard<S> {
             | Request::Read { .. }
             | Request::Peek { .. }
             | Request::Kept { .. }
-            | Request::Sweep => return Ok(None),
+            | Request::Sweep
+            | Request::Figures => return Ok(None),
         };
         let Some(head) = self.open.get(id).filter(|head| head.unheard() > 0) else {
             return Ok(None);

@@ -9,6 +9,7 @@
 //! at it before its moment or a message comes.
 
 mod ends;
+mod figures;
 mod head;
 mod inbox;
 pub mod memory;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::ExecutionId;
 use crate::time::{Millis, Timestamp};
+pub use figures::Figures;
 use head::Head;
 pub use protocol::{
     After, ENTRY_BYTES_MAX, Idempotency, InboxEntry, KEPT_MAX, PROTOCOL, Phase, Reply, Request,

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::Figures;
 use crate::ids::{Epoch, ExecutionId, InboxSeq, Seq};
 use crate::time::Timestamp;
 
@@ -12,7 +13,8 @@ use crate::time::Timestamp;
 /// 2: an append acknowledges what its driver has met. A driver of version 2 must not meet a shard
 /// of version 1, which would hand it the same entries again; a driver of version 1 understands no
 /// entry, so a shard of version 2 takes the lease from it as soon as one comes in.
-pub const PROTOCOL: u32 = 2;
+/// 3: a shard tells its figures.
+pub const PROTOCOL: u32 = 3;
 
 /// The most entries of an execution that no driver has acknowledged.
 pub const UNHEARD_MAX: u64 = 1_000;
@@ -129,6 +131,8 @@ pub enum Request {
     },
     /// Do what is due, and forget what is old.
     Sweep,
+    /// Ask what the shard has in hand; changes nothing.
+    Figures,
 }
 
 impl Request {
@@ -147,6 +151,7 @@ impl Request {
             | Self::Post { .. }
             | Self::Posted { .. }
             | Self::Kept { .. } => 2,
+            Self::Figures => 3,
         }
     }
 }
@@ -293,7 +298,13 @@ pub enum Reply {
         ids: Vec<ExecutionId>,
     },
     /// What was due is done.
-    Swept,
+    Swept {
+        /// What the shard has in hand; absent from older shards.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        figures: Option<Figures>,
+    },
+    /// What the shard has in hand.
+    Figures(Figures),
     /// The shard knows no such execution.
     Unknown,
     /// The execution is over.

@@ -74,6 +74,7 @@ impl<S: Store> Shard<S> {
             Request::Peek { id } => bare(self.peek(now, &id)),
             Request::Kept { ids } => bare(self.kept(ids)),
             Request::Sweep => bare(self.sweep(now)),
+            Request::Figures => Ok((Reply::Figures(self.figures(now)), Vec::new())),
         }
     }
 
@@ -365,7 +366,7 @@ impl<S: Store> Shard<S> {
         let age = i64::try_from(self.timing.retention.get()).unwrap_or(i64::MAX);
         let before = Timestamp::from_millis(now.as_millis().saturating_sub(age));
         self.store.purge(self.projected, before, now, PURGE_MAX)?;
-        Ok(Reply::Swept)
+        Ok(Reply::Swept { figures: None })
     }
 
     fn lease_from(&self, now: Timestamp) -> Timestamp {

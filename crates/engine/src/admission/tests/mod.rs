@@ -1,5 +1,6 @@
 //! Stories of one account: who is admitted, what is spent, which calls pass.
 
+mod figures;
 mod gates;
 mod keys;
 mod money;

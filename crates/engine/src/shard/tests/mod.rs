@@ -1,6 +1,7 @@
 //! Stories of a shard.
 
 mod family;
+mod figures;
 mod inbox;
 mod lease;
 mod parked;

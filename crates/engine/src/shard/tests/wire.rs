@@ -35,6 +35,17 @@ fn the_first_version_reads_a_start_that_needs_nothing_new() {
     let text = encode(&start_with(None, 1, After::Active), []).unwrap();
     assert!(!text.contains("parent") && !text.contains("driven"), "{text}");
     assert_eq!(start_with(None, 1, After::Active).version(), 1);
-    assert_eq!(child(2, 1, After::Active).version(), PROTOCOL);
-    assert_eq!(append(1, 1, 2, After::Active).version(), PROTOCOL);
+    assert_eq!(child(2, 1, After::Active).version(), 2);
+    assert_eq!(append(1, 1, 2, After::Active).version(), 2);
+    assert_eq!(Request::Figures.version(), PROTOCOL);
+}
+
+#[test]
+fn the_answer_to_a_sweep_is_read_with_figures_and_without() {
+    let read = |text: &str| decode::<Reply>(text).unwrap().0;
+    assert_eq!(read(r#"{"reply":"swept"}"#), Reply::Swept { figures: None });
+    let figures = Figures { open: 2, size_bytes: 4096, ..Figures::default() };
+    for reply in [Reply::Swept { figures: Some(figures) }, Reply::Figures(figures)] {
+        assert_eq!(read(&encode(&reply, []).unwrap()), reply);
+    }
 }

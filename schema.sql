@@ -515,6 +515,37 @@ CREATE INDEX IF NOT EXISTS audit_log_by_time ON audit_log (at DESC);
 CREATE INDEX IF NOT EXISTS audit_log_by_subject ON audit_log (subject_type, subject, at DESC);
 CREATE INDEX IF NOT EXISTS audit_log_by_account ON audit_log (account_id, at DESC);
 
+-- What is counted where it happens, in the memory of isolates that share nothing. Each row is what
+-- one isolate counted between two visits; the cron adds up rows that nobody sends again into those
+-- with `is_total`.
+CREATE TABLE IF NOT EXISTS operation_counts (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  label TEXT NOT NULL DEFAULT '',
+  value INTEGER NOT NULL CHECK (value >= 0),
+  is_total INTEGER NOT NULL DEFAULT 0 CHECK (is_total IN (0, 1)),
+  counted_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The last known figures of something that is looked at once a minute, such as `shards`.
+CREATE TABLE IF NOT EXISTS operation_figures (
+  name TEXT PRIMARY KEY NOT NULL,
+  figures TEXT NOT NULL CHECK (json_valid(figures)),
+  noted_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What metrics have counted since the beginning, by account: what happened, not what is, so no
+-- value ever falls. `labels` is a JSON array of what tells the counts of a name apart; `since` is
+-- when the first of them was met.
+CREATE TABLE IF NOT EXISTS metric_totals (
+  account_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  labels TEXT NOT NULL CHECK (json_valid(labels) AND json_type(labels) = 'array'),
+  value INTEGER NOT NULL CHECK (value >= 0),
+  since TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  PRIMARY KEY (account_id, name, labels)
+) STRICT, WITHOUT ROWID;
+
 -- ---- triggers: what may not be changed --------------------------------------------------------
 
 CREATE TRIGGER IF NOT EXISTS template_revisions_immutable BEFORE UPDATE ON template_revisions
@@ -1197,5 +1228,6 @@ INSERT INTO schema_version (version, name) VALUES
   (4, '0004_reviewed_pipeline'),
   (5, '0005_administration'),
   (7, '0007_rollups'),
+  (9, '0009_operation'),
   (10, '0010_tool_registry')
 ON CONFLICT DO NOTHING;

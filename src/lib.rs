@@ -10,6 +10,7 @@ mod cache;
 mod clock;
 mod config;
 mod cors;
+mod counts;
 pub mod db;
 mod driver;
 mod effects;
@@ -31,6 +32,7 @@ mod schema;
 mod serve;
 pub mod templates;
 mod trace;
+mod within;
 
 use futures::future::join3;
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
@@ -72,12 +74,15 @@ async fn fetch(
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     let site = site(env);
     join3(driver::sweep(&site), health::check_if_due(&site), figures::keep_up(&site)).await;
+    counts::add_up(&site.bindings).await;
 }
 
 /// Never an error: the platform would take it for a crash of the whole instance.
 #[event(queue)]
 async fn queue(batch: MessageBatch<String>, env: Env, context: Context) -> worker::Result<()> {
-    driver::consume(&site(env), &batch, &context).await;
+    let site = site(env);
+    driver::consume(&site, &batch, &context).await;
+    counts::bring(&site.bindings).await;
     Ok(())
 }
 

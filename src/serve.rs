@@ -12,6 +12,7 @@ use worker::web_sys;
 
 use crate::clock::now;
 use crate::cors;
+use crate::counts;
 use crate::db::iso;
 use crate::error::ApiError;
 use crate::log::{self, Level};
@@ -49,6 +50,12 @@ pub async fn serve(request: Request<Body>, deployment: Deployment) -> Response {
     cors::mark(origins, origin.as_ref(), response.headers_mut());
     mark(&context, response.headers_mut());
     write_line(&context, &method, response.status(), error.as_deref());
+    if counts::is_pending()
+        && let Ok(invocation) = context.invocation()
+    {
+        let bindings = context.bindings().clone();
+        invocation.wait_until(async move { counts::bring(&bindings).await });
+    }
     response
 }
 

@@ -141,6 +141,6 @@ fn revisions_are_counted_for_each_template_and_never_twice() {
 fn a_database_that_was_not_migrated_says_so() {
     let db = Sqlite::new();
     db.shell("DROP TABLE schema_version");
-    let error = wait(meta::schema_version(&db)).expect_err("the table is gone");
+    let error = wait(meta::versions(&db)).expect_err("the table is gone");
     assert_eq!(error.kind(), DbErrorKind::Schema);
 }

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod capabilities;
 pub mod completion;
 pub mod events;
+pub mod health;
 pub mod history;
 mod merge_patch;
 mod message;

@@ -12,8 +12,9 @@ use futures::future::join;
 use super::{ORCHESTRATOR_TYPE, SERVICE, VERSION};
 use crate::auth::Audience;
 use crate::clock::now;
-use crate::db::{iso, meta};
+use crate::db::iso;
 use crate::error::ApiError;
+use crate::health::database::{self, Look, look};
 use crate::openapi::{PUBLIC, ServerErrors};
 use crate::request::RequestContext;
 use crate::{health as checks, router};
@@ -91,21 +92,30 @@ pub async fn health(context: RequestContext) -> Json<HealthReply> {
     })
 }
 
-/// Whether the orchestrator can do its work.
+/// Whether the orchestrator can do its work: the database answers within 2 seconds and has every
+/// migration.
 #[utoipa::path(
     get, path = "/healthz", tag = PUBLIC,
     responses((status = 200, description = "It can", body = LivenessReply), ServerErrors),
 )]
 #[worker::send]
 pub async fn healthz(context: RequestContext) -> Result<Json<LivenessReply>, ApiError> {
-    let found = meta::schema_version(&context.database()?).await?;
-    if found < meta::SCHEMA_VERSION {
-        return Err(ApiError::DatabaseOutdated { cause: outdated(found) });
+    match look(context.bindings()).await {
+        Look::Current(_) => Ok(Json(LivenessReply { status: "ok".to_owned() })),
+        Look::Outdated(lacking) => {
+            Err(ApiError::DatabaseOutdated { cause: database::sentence(&lacking) })
+        }
+        Look::Silent => {
+            let cause = format!("no answer within {} ms", database::LIMIT.get());
+            Err(ApiError::DatabaseUnavailable { cause })
+        }
+        Look::Missing(missing) => Err(missing.into()),
+        Look::Failed(error) => Err(error.into()),
     }
-    Ok(Json(LivenessReply { status: "ok".to_owned() }))
 }
 
-fn configuration_problems(context: &RequestContext) -> Vec<String> {
+/// What is missing or wrong in the configuration, each in one sentence without a value.
+pub(super) fn configuration_problems(context: &RequestContext) -> Vec<String> {
     let config = context.config();
     let mut problems: Vec<String> = Vec::new();
     for audience in Audience::ALL {
@@ -127,18 +137,14 @@ fn configuration_problems(context: &RequestContext) -> Vec<String> {
 }
 
 async fn database_problem(context: &RequestContext) -> Option<String> {
-    // A missing binding is told with the others.
-    let database = context.database().ok()?;
-    match meta::schema_version(&database).await {
-        Ok(found) if found < meta::SCHEMA_VERSION => Some(outdated(found)),
-        Ok(_) => None,
-        Err(error) if error.is_outage() => Some("The database does not answer".to_owned()),
-        Err(_) => Some("The database is not migrated".to_owned()),
+    match look(context.bindings()).await {
+        // A missing binding is told with the others.
+        Look::Current(_) | Look::Missing(_) => None,
+        Look::Outdated(lacking) => Some(database::sentence(&lacking)),
+        Look::Silent => Some("The database does not answer".to_owned()),
+        Look::Failed(error) if error.is_outage() => Some("The database does not answer".to_owned()),
+        Look::Failed(_) => Some("The database answers with errors".to_owned()),
     }
-}
-
-fn outdated(found: i64) -> String {
-    format!("The database has schema version {found}; {} is needed", meta::SCHEMA_VERSION)
 }
 
 fn endpoints() -> Vec<Endpoint> {

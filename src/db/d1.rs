@@ -12,7 +12,8 @@ use worker::wasm_bindgen::JsValue;
 use worker::{Delay, js_sys};
 
 use super::retry::retrying;
-use super::{Bound, Database, DbError, DbErrorKind, Row, Rows, Statement};
+use super::{Bound, Database, DbError, DbErrorKind, Row, Rows, Statement, meta};
+use crate::counts;
 
 /// The most statements of one batch.
 const STATEMENTS_MAX: usize = 100;
@@ -31,11 +32,22 @@ impl D1 {
         Self(database)
     }
 
+    /// How large the database is; `None` where it does not say.
+    pub async fn size_bytes(&self) -> Option<u64> {
+        let asked = self.prepare(&meta::VERSIONS.statement()).ok()?.all().await.ok()?;
+        let size = asked.meta().ok().flatten()?.size_after?;
+        u64::try_from(size).ok()
+    }
+
     async fn attempt(&self, statements: &[Statement]) -> Result<Vec<Rows>, DbError> {
         let name = statements.first().map_or("", |statement| statement.sql.name);
         let prepared = statements.iter().map(|statement| self.prepare(statement));
         let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
-        let results = self.0.batch(prepared).await.map_err(|error| read(name, &error))?;
+        let results = self.0.batch(prepared).await.map_err(|error| {
+            let error = read(name, &error);
+            counts::d1_error(error.kind());
+            error
+        })?;
         statements.iter().zip(&results).map(|(statement, result)| rows(statement, result)).collect()
     }
 

@@ -55,6 +55,30 @@ pub enum DbErrorKind {
     Refused,
 }
 
+impl DbErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Unavailable,
+        Self::Overloaded,
+        Self::Constraint,
+        Self::Schema,
+        Self::Malformed,
+        Self::Refused,
+    ];
+
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Overloaded => "overloaded",
+            Self::Constraint => "constraint",
+            Self::Schema => "schema",
+            Self::Malformed => "malformed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 impl DbError {
     /// An error of `statement`.
     pub fn new(kind: DbErrorKind, statement: &'static str, detail: impl Into<String>) -> Self {

@@ -7,9 +7,13 @@ use super::{Database, DbError, Rows, statements};
 /// The version that this build was written for.
 pub const SCHEMA_VERSION: i64 = 10;
 
+/// The numbers of the migrations that this build was written for, in order: those of the folder
+/// `migrations`, which build.rs reads.
+pub const MIGRATIONS: &[i64] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+
 statements! { "meta":
-    /// The newest version that was applied; also what a health check asks.
-    NEWEST_VERSION = "SELECT coalesce(max(version), 0) AS version FROM schema_version";
+    /// The versions that were applied; also what a health check asks.
+    VERSIONS = "SELECT version FROM schema_version ORDER BY version";
 
     /// The change counter, with the template that requests without one get.
     COUNT = "SELECT c.count, (
@@ -32,10 +36,10 @@ struct Version {
     version: i64,
 }
 
-/// The newest version of the schema that was applied.
-pub async fn schema_version(db: &impl Database) -> Result<i64, DbError> {
-    let row: Option<Version> = db.query(NEWEST_VERSION.statement()).await?.first()?;
-    Ok(row.map_or(0, |row| row.version))
+/// The versions of the schema that were applied, the oldest first.
+pub async fn versions(db: &impl Database) -> Result<Vec<i64>, DbError> {
+    let rows: Vec<Version> = db.query(VERSIONS.statement()).await?.decode()?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
 /// The change counter.

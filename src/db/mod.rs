@@ -29,6 +29,7 @@ pub mod history;
 pub mod keyring;
 pub mod meta;
 pub mod nodes;
+pub mod operation;
 pub mod policy;
 pub mod projection;
 pub mod registry;
@@ -75,6 +76,7 @@ pub fn all_statements() -> Vec<Sql> {
         keyring::STATEMENTS,
         meta::STATEMENTS,
         nodes::STATEMENTS,
+        operation::STATEMENTS,
         policy::STATEMENTS,
         projection::STATEMENTS,
         projection_counts::STATEMENTS,

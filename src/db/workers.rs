@@ -51,6 +51,16 @@ statements! { "workers":
         UNION SELECT a.value FROM steps, json_each(steps.config, '$.alternatives') AS a
       ) ", columns!(), "WHERE worker_name IN (SELECT name FROM named) ORDER BY worker_name");
 
+    /// Claims the check of active workers whose last one was at ?1 or before, those first that wait
+    /// longest, ?3 of them at most. ?2 is the moment, which the check counts from. Whoever claims
+    /// at the same time gets others, or none.
+    CLAIM_CHECKS = "UPDATE worker_registry SET last_health_check = ?2
+      WHERE worker_name IN (
+        SELECT worker_name FROM worker_registry
+        WHERE is_active = 1 AND (last_health_check IS NULL OR last_health_check <= ?1)
+        ORDER BY last_health_check, worker_name LIMIT ?3)
+      RETURNING worker_name";
+
     /// Notes how workers were found; ?1 is a JSON array of {name, status}, ?2 the moment. It raises
     /// no change counter.
     NOTE_HEALTH = "UPDATE worker_registry SET last_health_check = ?2, health_status = (
@@ -147,6 +157,24 @@ pub async fn active(db: &impl Database) -> Result<Vec<Worker>, DbError> {
 /// The workers of these names, active or not; a name that nobody has is left out.
 pub async fn named(db: &impl Database, names: &[&str]) -> Result<Vec<Worker>, DbError> {
     db.query(NAMED.with(&value!(names))).await?.decode()
+}
+
+/// Claims the check of active workers whose last one was at `before` or earlier; their names, and
+/// all active workers as they were.
+pub async fn claim_checks(
+    db: &impl Database,
+    before: Timestamp,
+    now: Timestamp,
+    limit: u32,
+) -> Result<(Vec<String>, Vec<Worker>), DbError> {
+    #[derive(Deserialize)]
+    struct Claimed {
+        worker_name: String,
+    }
+    let claim = CLAIM_CHECKS.with(before).with(now).with(limit);
+    let [rows, claimed] = db.batch_of([ACTIVE.statement(), claim]).await?;
+    let claimed: Vec<Claimed> = claimed.decode()?;
+    Ok((claimed.into_iter().map(|row| row.worker_name).collect(), rows.decode()?))
 }
 
 /// Notes how workers were found.

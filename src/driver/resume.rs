@@ -13,6 +13,7 @@ use super::Site;
 use super::drive::{drive, leave};
 use super::read::ReadError;
 use crate::effects::offload;
+use crate::health::probes::MESSAGE as PROBE;
 use crate::journal::{client, replay};
 use crate::log::{self, Level};
 use crate::{cache, clock, governor};
@@ -24,6 +25,10 @@ use crate::{cache, clock, governor};
 /// there the message is acknowledged first; a hint that is lost is sent again.
 pub async fn consume(site: &Site, batch: &MessageBatch<String>, context: &Context) {
     for message in batch.raw_iter() {
+        if message.body().as_string().as_deref() == Some(PROBE) {
+            message.ack();
+            continue;
+        }
         let Some(id) = execution_of(&message) else {
             log::write(Level::Error, json!({ "event": "queue.malformed_message" }));
             message.ack();

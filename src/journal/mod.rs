@@ -20,6 +20,7 @@ use worker::{Request, Response, State, durable_object, wasm_bindgen};
 use crate::bindings::Bindings;
 use crate::clock;
 use crate::config;
+use crate::counts;
 use crate::log::{self, Level};
 use store::SqliteStore;
 pub use store::{Database, Platform};
@@ -164,13 +165,18 @@ impl Inner {
         if tasks.project.is_empty() {
             return;
         }
+        self.project(now, &bindings, &tasks).await;
+        counts::bring(&bindings).await;
+    }
+
+    async fn project(&self, now: Timestamp, bindings: &Bindings, tasks: &Tasks) {
         let read = |projected: &engine::shard::Projected| {
             let id = &projected.id;
             self.with(now, |shard| {
                 engine::shard::Store::records(shard.store(), id, engine::ids::Seq(0))
             })
         };
-        let done = projection::project(&bindings, &tasks.project, read).await;
+        let done = projection::project(bindings, &tasks.project, read).await;
         if let Err(error) = &done {
             failed("journal.projection_failed", &error.to_string());
         }

@@ -9,6 +9,7 @@ pub mod admin;
 mod catalog;
 mod control;
 mod error;
+mod health;
 mod history;
 mod orchestrate;
 mod pipeline;
@@ -25,6 +26,10 @@ pub use control::{
     ResumeRequest, RevisionChoice, VerbReply, VerbRequest, VerbStatus,
 };
 pub use error::{ErrorReply, Violation};
+pub use health::{
+    BreakerState, ComponentHealth, HealthVerdict, JournalsStanding, PipelineHealthQuery,
+    PipelineHealthReply, WorkerStanding,
+};
 pub use history::{HistoryEntry, HistoryQuery, HistoryReply, StrategyLabel};
 pub use orchestrate::{OptimizeFor, OrchestrateRequest, OutputFormat, QualityLevel, Urgency};
 pub use pipeline::{

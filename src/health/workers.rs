@@ -1,6 +1,10 @@
-//! The health of the workers: checked by the cron when it is no longer known, kept in KV, and read
-//! from there by whoever asks. A reader never causes a check.
+//! The health of the workers: checked through their health endpoints, each at most once in
+//! [`PAUSE_MIN`] however many ask, kept in KV and in the registry.
+//!
+//! Isolates share nothing, so whoever wants to check claims the workers first, in the registry's
+//! rows: of those who ask at the same time one checks, and the others tell what is known.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api_types::{WorkerHealth, WorkerHealthEntry};
@@ -18,12 +22,18 @@ use crate::db::{D1, Database, DbError, iso};
 use crate::driver::Site;
 use crate::log::{self, Level};
 
-const KEY: &str = "worker-health";
+/// Where the last report lies in KV.
+pub const KEY: &str = "worker-health";
+/// A worker that was checked within this time is not checked again, whoever asks.
+pub const PAUSE_MIN: Millis = Millis::from_secs(10);
 /// A report is kept this many times as long as it counts as known, so that readers see the last
 /// one while the next is late.
 const KEPT_FACTOR: u64 = 4;
 /// Workers that are checked at the same time: the platform allows six connections.
 const CHECKS_AT_ONCE: usize = 4;
+/// Workers that are checked in one go, those first that were checked longest ago: the platform
+/// allows 32 Worker invocations in one request.
+const CHECKS_MAX: u32 = 24;
 const CHECK_TIMEOUT: Millis = Millis::from_secs(5);
 /// A worker that takes longer to say that it is well is degraded.
 const SLOW: Millis = Millis::from_secs(2);
@@ -31,45 +41,80 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// As much as is shown of what a worker said.
 const SAID_CHARS_MAX: usize = 200;
 
-/// What the last check found.
+/// What the last checks found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Report {
     checked_at: Timestamp,
     workers: Vec<WorkerHealthEntry>,
 }
 
-/// The workers as the last check found them; none while there was no check.
+/// The workers as the last checks found them; none while there was no check.
 pub async fn known(bindings: &Bindings) -> Vec<WorkerHealthEntry> {
     read(bindings).await.map_or_else(Vec::new, |report| report.workers)
 }
 
-/// Checks every active worker when the last report is too old.
+/// Checks the active workers whose health is no longer known.
 pub async fn check_if_due(site: &Site) {
     let ttl = Millis::from_secs(site.config.worker_health_ttl_s);
-    let report = read(&site.bindings).await;
-    if report.is_some_and(|report| now().since(report.checked_at) < ttl) {
-        return;
-    }
-    if let Err(error) = check(site).await {
-        log::write(Level::Warn, json!({ "event": "health.check_failed", "error": error }));
+    if let Err(error) = checked(site, ttl).await {
+        not_checked(&error);
     }
 }
 
-async fn check(site: &Site) -> Result<(), String> {
+/// Notes in the log why nobody could be checked.
+pub fn not_checked(error: &str) {
+    log::write(Level::Warn, json!({ "event": "health.check_failed", "error": error }));
+}
+
+/// The active workers, by name, after those were checked whose last check is `older_than` that.
+pub async fn checked(site: &Site, older_than: Millis) -> Result<Vec<WorkerHealthEntry>, String> {
     let database = D1::new(site.bindings.database().map_err(|error| error.to_string())?);
-    let workers = workers::active(&database).await.map_err(|error| error.to_string())?;
-    let checks = workers.iter().map(|worker| check_one(site, worker));
-    let mut found: Vec<WorkerHealthEntry> =
+    let began = now();
+    let age = i64::try_from(older_than.max(PAUSE_MIN).get()).unwrap_or(i64::MAX);
+    let before = Timestamp::from_millis(began.as_millis().saturating_sub(age));
+    let claim = workers::claim_checks(&database, before, began, CHECKS_MAX).await;
+    let (claimed, rows) = claim.map_err(|error| error.to_string())?;
+    let due = rows.iter().filter(|row| claimed.contains(&row.worker_name));
+    let checks = due.map(|row| check_one(site, row));
+    let fresh: Vec<WorkerHealthEntry> =
         stream::iter(checks).buffer_unordered(CHECKS_AT_ONCE).collect().await;
-    found.sort_by(|a, b| a.worker_name.cmp(&b.worker_name));
-    let checked_at = now();
-    let noted: Vec<(&str, Health)> = found
-        .iter()
-        .filter_map(|entry| Some((entry.worker_name.as_str(), column(entry.status)?)))
-        .collect();
-    let noting = workers::note_health(&database, &noted, checked_at).await;
-    write(site, &Report { checked_at, workers: found }).await?;
-    noting.map_err(|error| error.to_string())
+    let found = merged(&rows, known(&site.bindings).await, &fresh);
+    if !fresh.is_empty() {
+        let noted: Vec<(&str, Health)> = fresh
+            .iter()
+            .filter_map(|entry| Some((entry.worker_name.as_str(), column(entry.status)?)))
+            .collect();
+        let checked_at = now();
+        let noting = workers::note_health(&database, &noted, checked_at).await;
+        write(site, &Report { checked_at, workers: found.clone() }).await?;
+        noting.map_err(|error| error.to_string())?;
+    }
+    Ok(found)
+}
+
+/// What is known of each active worker: what was found just now, else the report, else its row.
+fn merged(
+    rows: &[Worker],
+    reported: Vec<WorkerHealthEntry>,
+    fresh: &[WorkerHealthEntry],
+) -> Vec<WorkerHealthEntry> {
+    let by_name = |entries: Vec<WorkerHealthEntry>| -> BTreeMap<String, WorkerHealthEntry> {
+        entries.into_iter().map(|entry| (entry.worker_name.clone(), entry)).collect()
+    };
+    let (reported, fresh) = (by_name(reported), by_name(fresh.to_vec()));
+    let known = |row: &Worker| {
+        let entry = fresh.get(&row.worker_name).or_else(|| reported.get(&row.worker_name));
+        entry.cloned().unwrap_or_else(|| of_row(row))
+    };
+    rows.iter().map(known).collect()
+}
+
+/// A worker as its row has it.
+pub fn of_row(row: &Worker) -> WorkerHealthEntry {
+    let status = serde_json::from_value(row.health_status.as_str().into());
+    let status = status.unwrap_or(WorkerHealth::Unknown);
+    let checked_at = row.last_health_check.clone().filter(|_| status != WorkerHealth::Unknown);
+    WorkerHealthEntry { worker_name: row.worker_name.clone(), status, latency_ms: None, checked_at }
 }
 
 /// What one look at a worker found.
@@ -231,5 +276,53 @@ mod tests {
             assert_eq!(verdict(&Ok((status, body)), latency), expected, "{status}");
         }
         assert_eq!(verdict(&Err("gone".into()), quick), WorkerHealth::Unhealthy);
+    }
+
+    fn row(name: &str, status: &str, checked: Option<&str>) -> Worker {
+        serde_json::from_value(json!({
+            "worker_name": name, "display_name": "", "description": "", "version": "1",
+            "service_binding": null, "base_url": null, "endpoints": "[]", "input_format": "{}",
+            "output_format": "{}", "dependencies": "[]", "estimated_cost_usd": null,
+            "avg_response_time_ms": null, "timeout_ms": null, "max_retries": null,
+            "max_concurrency": null, "max_per_minute": null, "breaker": null,
+            "quality_score": null, "is_active": 1, "health_check_endpoint": "/health",
+            "last_health_check": checked, "health_status": status, "default_config": "{}",
+        }))
+        .unwrap()
+    }
+
+    fn entry(name: &str, status: WorkerHealth) -> WorkerHealthEntry {
+        let worker_name = name.to_owned();
+        WorkerHealthEntry { worker_name, status, latency_ms: Some(7), checked_at: None }
+    }
+
+    #[test]
+    fn what_was_found_last_counts_and_who_is_gone_is_left_out() {
+        let at = "2026-11-21T10:00:00.000Z";
+        let rows = [
+            row("fresh", "healthy", None),
+            row("reported", "unknown", None),
+            row("noted", "degraded", Some(at)),
+            row("new", "unknown", Some(at)),
+        ];
+        let reported = vec![
+            entry("fresh", WorkerHealth::Healthy),
+            entry("reported", WorkerHealth::Healthy),
+            entry("gone", WorkerHealth::Unhealthy),
+        ];
+        let found = merged(&rows, reported, &[entry("fresh", WorkerHealth::Unhealthy)]);
+        let shown: Vec<_> = found
+            .iter()
+            .map(|it| (it.worker_name.as_str(), it.status, it.checked_at.as_deref()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("fresh", WorkerHealth::Unhealthy, None),
+                ("reported", WorkerHealth::Healthy, None),
+                ("noted", WorkerHealth::Degraded, Some(at)),
+                ("new", WorkerHealth::Unknown, None),
+            ]
+        );
     }
 }

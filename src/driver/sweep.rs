@@ -1,5 +1,5 @@
-//! The visit of every shard, once a minute: what is overdue wakes, what is old goes, an alarm that was
-//! lost is set anew, and what each shard has in hand is noted for operators.
+//! The visit of every shard, once a minute: what is overdue wakes, what is old goes, an alarm that
+//! was lost is set anew, and what each shard has in hand is noted for operators.
 
 use engine::ids::ShardId;
 use engine::shard::{Figures, Reply, Request};

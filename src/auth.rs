@@ -158,6 +158,11 @@ impl Caller {
         }
     }
 
+    /// Whether the caller has the secret that the installation shares with its workers.
+    pub fn is_worker(&self) -> bool {
+        self.worker_id.is_some()
+    }
+
     /// What the caller administers, where the endpoint demands that right.
     pub fn reach(&self) -> Reach<'_> {
         match self.account() {

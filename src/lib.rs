@@ -23,6 +23,7 @@ mod health;
 pub mod insights;
 mod journal;
 mod log;
+mod metrics;
 mod openapi;
 mod plans;
 mod rate;

@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 
 use crate::api::admin::{accounts, audit, keys, workers};
 use crate::api::{
-    capabilities, completion, events, health, history, orchestrate, pipeline, restart, result,
-    service, signal, templates, verbs, why,
+    capabilities, completion, events, health, history, metrics, orchestrate, pipeline, restart,
+    result, service, signal, templates, verbs, why,
 };
 use crate::error::ApiError;
 use crate::openapi;
@@ -42,6 +42,7 @@ fn client() -> OpenApiRouter {
         .routes(routes!(orchestrate::plan::plan_template))
         .routes(routes!(history::pipeline_history))
         .routes(routes!(health::pipeline_health))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(verbs::cancel))
         .routes(routes!(verbs::kill))
         .routes(routes!(verbs::pause))

@@ -55,6 +55,11 @@ impl fmt::Display for TraceContext {
     }
 }
 
+/// The trace's id in a `traceparent` header.
+pub fn id_of(traceparent: &str) -> Option<String> {
+    TraceContext::parse(traceparent).map(|context| context.trace_id())
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

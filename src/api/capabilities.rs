@@ -1,21 +1,27 @@
 //! What this installation can do: its workers, its templates, and what each label changes.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use api_types::{
-    Capabilities, CommunicationMethod, Limits, QualityLevelEntry, StrategyEntry, UrgencyLevelEntry,
-    WorkerChoice, WorkerEntry, WorkerHealth,
+    Capabilities, CommunicationMethod, Limits, MeasuredPerformance, QualityLevelEntry,
+    StrategyEntry, UrgencyLevelEntry, WorkerChoice, WorkerEntry, WorkerHealth,
 };
 use axum::Json;
 use engine::execution::Choice;
 use engine::plan::definition::StepKind;
-use futures::future::try_join3;
+use engine::time::{Millis, Timestamp};
+use futures::future::try_join4;
 use serde_json::Value;
 
 use super::{ORCHESTRATOR_TYPE, SERVICE, VERSION, templates};
 use crate::clock::now;
 use crate::config::Config;
 use crate::db::policy::{QualityLevel, Strategy, UrgencyLevel};
+use crate::db::rollups::{self, Scope, Steps, StepsBy, Window};
 use crate::db::templates as rows;
 use crate::db::workers::{self, Worker};
+use crate::db::{Database, DbError};
 use crate::error::ApiError;
 use crate::extract::BODY_BYTES_MAX;
 use crate::openapi::{PUBLIC, ServerErrors};
@@ -26,6 +32,11 @@ use crate::templates::TemplateCache;
 const STEP_KINDS: [StepKind; 5] =
     [StepKind::Worker, StepKind::Transform, StepKind::Map, StepKind::Wait, StepKind::Pipeline];
 
+/// How long an isolate tells the same measurements again.
+const MEASURED_FOR: Millis = Millis::from_secs(60);
+/// What is measured reaches back so far: 7 days.
+const MEASURED_MS: i64 = 7 * 86_400_000;
+
 /// What this installation can do.
 #[utoipa::path(
     get, path = "/capabilities", tag = PUBLIC,
@@ -35,17 +46,18 @@ const STEP_KINDS: [StepKind; 5] =
 pub async fn capabilities(context: RequestContext) -> Result<Json<Capabilities>, ApiError> {
     let database = context.database()?;
     let known = TemplateCache::shared(&context.config().worker_urls);
-    let (workers, listed, policy) = try_join3(
+    let (workers, listed, policy, measured) = try_join4(
         workers::active(&database),
         rows::list(&database),
         known.policy(&database, now()),
+        measured(&database),
     )
     .await?;
     Ok(Json(Capabilities {
         service: SERVICE.to_owned(),
         version: VERSION.to_owned(),
         orchestrator_type: ORCHESTRATOR_TYPE.to_owned(),
-        available_workers: workers.into_iter().map(worker).collect(),
+        available_workers: workers.into_iter().map(|row| worker(row, &measured)).collect(),
         available_templates: listed.into_iter().map(templates::entry).collect(),
         step_kinds: STEP_KINDS.map(|kind| kind.as_str().to_owned()).to_vec(),
         strategies: policy.strategies.iter().cloned().map(strategy).collect(),
@@ -55,7 +67,7 @@ pub async fn capabilities(context: RequestContext) -> Result<Json<Capabilities>,
     }))
 }
 
-fn worker(row: Worker) -> WorkerEntry {
+fn worker(row: Worker, measured: &Measured) -> WorkerEntry {
     let Worker {
         worker_name,
         display_name,
@@ -81,6 +93,7 @@ fn worker(row: Worker) -> WorkerEntry {
         health_status,
         default_config: _,
     } = row;
+    let measured = measured.get(&worker_name).cloned().unwrap_or_else(|| performance(None));
     WorkerEntry {
         worker_name,
         display_name,
@@ -100,6 +113,46 @@ fn worker(row: Worker) -> WorkerEntry {
         // The column's CHECK allows no other words.
         health_status: serde_json::from_value(health_status.into())
             .unwrap_or(WorkerHealth::Unknown),
+        measured,
+    }
+}
+
+type Measured = BTreeMap<String, MeasuredPerformance>;
+
+/// How the workers' steps went lately. An isolate reads it once in [`MEASURED_FOR`].
+async fn measured(database: &impl Database) -> Result<Measured, DbError> {
+    thread_local! {
+        static KNOWN: RefCell<Option<(Timestamp, Measured)>> = const { RefCell::new(None) };
+    }
+    let at = now();
+    let fresh = KNOWN.with_borrow(|known| {
+        let (read_at, measured) = known.as_ref()?;
+        (at.since(*read_at) < MEASURED_FOR).then(|| measured.clone())
+    });
+    if let Some(measured) = fresh {
+        return Ok(measured);
+    }
+    let from = Timestamp::from_millis(at.as_millis() - MEASURED_MS);
+    let window = Window::between(from, at, at);
+    let by = StepsBy::Worker;
+    let steps = rollups::steps(database, Scope::Installation, &window, by, None, None).await?;
+    let named = steps.into_iter().map(|it| (it.worker_name.clone(), performance(Some(&it))));
+    let measured: Measured = named.collect();
+    KNOWN.with_borrow_mut(|known| *known = Some((at, measured.clone())));
+    Ok(measured)
+}
+
+fn performance(steps: Option<&Steps>) -> MeasuredPerformance {
+    let count = |of: fn(&Steps) -> i64| steps.map_or(0, of).max(0);
+    let hits = count(|steps| steps.cache_hits);
+    let succeeded = (count(|steps| steps.succeeded) - hits).max(0);
+    let samples = succeeded + count(|steps| steps.failed);
+    let quantile = |q| steps.and_then(|steps| steps.durations.quantile_ms(q));
+    MeasuredPerformance {
+        samples: samples.unsigned_abs(),
+        success_rate: (samples > 0).then(|| succeeded as f64 / samples as f64),
+        p50_ms: quantile(0.5),
+        p95_ms: quantile(0.95),
     }
 }
 
@@ -191,6 +244,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_measured_counts_work_that_was_done() {
+        let mut steps =
+            Steps { succeeded: 12, cache_hits: 4, failed: 2, skipped: 9, ..Steps::default() };
+        for ms in [100, 100, 100, 100, 100, 100, 100, 5_000] {
+            steps.durations.count(ms, 1);
+        }
+        let found = performance(Some(&steps));
+        assert_eq!((found.samples, found.success_rate), (10, Some(0.8)));
+        let near = |found: Option<u64>, exact: f64| {
+            found.is_some_and(|ms| (ms as f64 / exact - 1.0).abs() <= 0.12)
+        };
+        assert!(near(found.p50_ms, 100.0) && near(found.p95_ms, 5_000.0), "{found:?}");
+        let none =
+            MeasuredPerformance { samples: 0, success_rate: None, p50_ms: None, p95_ms: None };
+        assert_eq!(performance(None), none);
+    }
 
     /// What is offered here is what the compiler takes.
     #[test]

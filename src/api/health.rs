@@ -15,6 +15,7 @@ use super::service::configuration_problems;
 use crate::auth::{Authorized, ClientRead};
 use crate::clock::now;
 use crate::db::operation::{self, Noted};
+use crate::db::rollups::{self, Scope, Steps, StepsBy, Window};
 use crate::db::{D1, iso};
 use crate::driver::{SHARDS, Site, SweptShards};
 use crate::error::ApiError;
@@ -24,10 +25,11 @@ use crate::health::{probes, workers};
 use crate::openapi::{CLIENT, ClientErrors, QueryErrors};
 use crate::request::RequestContext;
 use crate::within::within;
-use crate::{governor, health};
+use crate::{figures, governor, health};
 
 /// How long the account's Governor, and the figures of the database, may take.
 const LIMIT: Millis = Millis::from_secs(2);
+const DAY_MS: i64 = 86_400_000;
 
 /// How the workers are, and what the orchestrator itself needs.
 ///
@@ -58,16 +60,17 @@ pub async fn pipeline_health(
         Some(true) => Millis::ZERO,
         Some(false) | None => Millis::from_secs(site.config.worker_health_ttl_s),
     };
-    let (known, gates, swept) = join3(
+    let (known, gates, rows) = join3(
         checked(&site, older_than),
         within(LIMIT, governor::figures(&site.bindings, account)),
-        within(LIMIT, swept(&site)),
+        within(LIMIT, rows(&site, account)),
     )
     .await;
     let gates = gates.and_then(Result::ok);
+    let (steps, swept) = rows.and_then(Result::ok).unwrap_or_default();
     let workers: Vec<WorkerStanding> =
-        known.into_iter().map(|entry| standing(entry, gates.as_ref())).collect();
-    let journals = swept.flatten().map(|noted| journals(&noted, now()));
+        known.into_iter().map(|entry| standing(entry, gates.as_ref(), &steps)).collect();
+    let journals = swept.map(|noted| journals(&noted, now()));
     let problems = configuration_problems(&context);
     let found = Found {
         problems: &problems,
@@ -91,12 +94,21 @@ async fn checked(site: &Site, older_than: Millis) -> Vec<WorkerHealthEntry> {
     }
 }
 
-async fn swept(site: &Site) -> Option<Noted<SweptShards>> {
-    let database = D1::new(site.bindings.database().ok()?);
-    operation::noted(&database, SHARDS).await.ok()?
+/// How the calls of the account's last 24 hours went, and what the last sweep found.
+async fn rows(
+    site: &Site,
+    account: &str,
+) -> Result<(Vec<Steps>, Option<Noted<SweptShards>>), ApiError> {
+    let database = D1::new(site.bindings.database()?);
+    figures::refresh(&database).await;
+    let to = now();
+    let from = Timestamp::from_millis(to.as_millis() - DAY_MS);
+    let (scope, window) = (Scope::Account(account), Window::between(from, to, to));
+    let steps = rollups::steps(&database, scope, &window, StepsBy::Worker, None, None).await?;
+    Ok((steps, operation::noted(&database, SHARDS).await?))
 }
 
-fn standing(entry: WorkerHealthEntry, gates: Option<&Figures>) -> WorkerStanding {
+fn standing(entry: WorkerHealthEntry, gates: Option<&Figures>, steps: &[Steps]) -> WorkerStanding {
     let WorkerHealthEntry { worker_name, status, latency_ms, checked_at } = entry;
     // A gate of which nothing is remembered is open.
     let gate =
@@ -104,13 +116,16 @@ fn standing(entry: WorkerHealthEntry, gates: Option<&Figures>) -> WorkerStanding
     let known: Option<Option<GateFigures>> = gates.map(gate);
     let breaker = known.as_ref().map(|gate| gate.as_ref().map_or(Circuit::Closed, |it| it.circuit));
     let open_until = known.flatten().and_then(|gate| gate.open_until);
+    let steps = steps.iter().find(|steps| steps.worker_name == worker_name);
+    let calls = steps.map_or(0, |steps| steps.attempts.max(0));
+    let failed = steps.map_or(0, |steps| steps.failed_attempts.clamp(0, calls));
     WorkerStanding {
         worker_name,
         status,
         latency_ms,
         checked_at,
-        calls_24h: 0,
-        success_rate_24h: None,
+        calls_24h: calls.unsigned_abs(),
+        success_rate_24h: (calls > 0).then(|| (calls - failed) as f64 / calls as f64),
         breaker: breaker.map(state),
         breaker_open_until: open_until.map(iso),
     }
@@ -172,9 +187,30 @@ mod tests {
             (Some(&others), Some(BreakerState::Closed), None),
             (None, None, None),
         ] {
-            let found = standing(entry.clone(), gates);
+            let found = standing(entry.clone(), gates, &[]);
             assert_eq!(found.breaker, breaker);
             assert_eq!(found.breaker_open_until.as_deref(), until);
+        }
+    }
+
+    #[test]
+    fn the_share_of_calls_that_did_not_fail_is_told_where_there_were_any() {
+        let entry = |name: &str| WorkerHealthEntry {
+            worker_name: name.to_owned(),
+            status: WorkerHealth::Unknown,
+            latency_ms: None,
+            checked_at: None,
+        };
+        let steps = |name: &str, attempts, failed_attempts| Steps {
+            worker_name: name.to_owned(),
+            attempts,
+            failed_attempts,
+            ..Steps::default()
+        };
+        let all = [steps("a", 8, 2), steps("b", 0, 0)];
+        for (name, calls, rate) in [("a", 8, Some(0.75)), ("b", 0, None), ("c", 0, None)] {
+            let found = standing(entry(name), None, &all);
+            assert_eq!((found.calls_24h, found.success_rate_24h), (calls, rate), "{name}");
         }
     }
 

@@ -9,6 +9,7 @@ pub mod health;
 pub mod history;
 mod merge_patch;
 mod message;
+pub mod metrics;
 pub mod optimization;
 pub mod orchestrate;
 pub mod pipeline;

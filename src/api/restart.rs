@@ -103,6 +103,7 @@ fn same(context: &RequestContext, old: &State, key: Option<Key>) -> Start {
         request: started.request.clone(),
         terms: started.terms.clone(),
         traceparent: Some(context.trace().to_string()),
+        request_id: Some(context.id().to_owned()),
         key,
         window: engine::time::Millis::ZERO,
         restarted_from: Some(started.id.clone()),

@@ -28,6 +28,7 @@ pub mod executions;
 pub mod history;
 pub mod keyring;
 pub mod meta;
+pub mod metrics;
 pub mod nodes;
 pub mod operation;
 pub mod policy;
@@ -75,6 +76,7 @@ pub fn all_statements() -> Vec<Sql> {
         history::STATEMENTS,
         keyring::STATEMENTS,
         meta::STATEMENTS,
+        metrics::STATEMENTS,
         nodes::STATEMENTS,
         operation::STATEMENTS,
         policy::STATEMENTS,
@@ -83,6 +85,7 @@ pub fn all_statements() -> Vec<Sql> {
         registry::STATEMENTS,
         revisions::STATEMENTS,
         rollup_log::STATEMENTS,
+        rollup_log::happened::STATEMENTS,
         rollups::STATEMENTS,
         templates::STATEMENTS,
         tool_search::STATEMENTS,

@@ -20,6 +20,7 @@ use super::row::moment;
 use super::window::{Grain, bucket};
 use super::{Database, DbError, Statement, statements};
 use crate::insights::Histogram;
+use happened::Happened;
 
 /// How many entries are read at once, and how many bytes of them: one may always be larger.
 const ENTRIES_MAX: u32 = 200;
@@ -41,6 +42,8 @@ macro_rules! unfolded {
         )
     };
 }
+
+pub(super) mod happened;
 
 statements! { "rollup_log":
     /// Some entries, no matter which. ?1 is how many, ?2 how many bytes.
@@ -214,6 +217,7 @@ struct Sum {
 struct Sums {
     executions: BTreeMap<Vec<String>, Sum>,
     steps: BTreeMap<Vec<String>, Sum>,
+    happened: Happened,
 }
 
 impl Sums {
@@ -224,6 +228,7 @@ impl Sums {
                 type Both = (Option<ExecutionFacts>, Option<ExecutionFacts>);
                 let all: Vec<Both> = serde_json::from_str(&entry.entries).ok()?;
                 for (now, before) in all {
+                    self.happened.execution(now.as_ref(), before.as_ref());
                     now.iter().for_each(|facts| self.execution(facts, 1));
                     before.iter().for_each(|facts| self.execution(facts, -1));
                 }
@@ -232,6 +237,7 @@ impl Sums {
                 let all: Vec<StepEntry> = serde_json::from_str(&entry.entries).ok()?;
                 for StepEntry(account, template, step, now, before) in all {
                     let place = [account.as_str(), &template, &step];
+                    self.happened.step(&account, now.as_ref(), before.as_ref());
                     now.iter().for_each(|facts| self.step(place, facts, 1));
                     before.iter().for_each(|facts| self.step(place, facts, -1));
                 }
@@ -319,6 +325,7 @@ impl Sums {
         };
         let mut statements = add(ADD_EXECUTIONS, &self.executions);
         statements.extend(add(ADD_STEPS, &self.steps));
+        statements.extend(self.happened.statements(ids));
         statements.push(DONE.with(ids));
         statements
     }

@@ -7,9 +7,9 @@ use engine::ids::{ExecutionId, Fence};
 use engine::shard::{After, Reply, Request};
 use serde_json::json;
 
-use super::Site;
 use super::drive::encode;
 use super::read;
+use super::{Site, lines};
 use crate::journal::client;
 use crate::log::{self, Level};
 use crate::templates::content_hash;
@@ -59,6 +59,7 @@ async fn begin(site: &Site, id: &ExecutionId, started: Started) -> Result<Begun,
     let started = Started { content_hash, ..started };
     let parent = started.parent.as_ref().map(|parent| parent.id.clone());
     let (account, at) = (started.account.clone(), started.at);
+    let said = lines::started(&started, None);
     let mut events = vec![Event::Started(Box::new(started))];
     let record = encode(site, id, &mut events).await?;
     let request = Request::Start {
@@ -71,7 +72,10 @@ async fn begin(site: &Site, id: &ExecutionId, started: Started) -> Result<Begun,
         driven: false,
     };
     match client::ask(&site.bindings, id, &request, Some(&record)).await {
-        Ok((Reply::Started { .. }, _)) => Ok(Begun::Now),
+        Ok((Reply::Started { .. }, _)) => {
+            lines::write(vec![said]);
+            Ok(Begun::Now)
+        }
         Ok((Reply::Existing { .. }, _)) => Ok(Begun::Before),
         Ok((other, _)) => Err(format!("{other:?}")),
         Err(error) => Err(error.to_string()),

@@ -15,7 +15,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use serde_json::json;
 use worker::Delay;
 
-use super::{Site, child};
+use super::{Site, child, lines};
 use crate::effects::answer::Called;
 use crate::effects::{call, offload};
 use crate::journal::{client, replay};
@@ -74,7 +74,7 @@ pub(super) async fn drive(site: &Site, driver: Driver) -> Driven {
     };
     let reports = round.driver.take_reports();
     let state = round.driver.into_state();
-    note(&id, ending, &state);
+    note(ending, &state);
     Driven { ending, state, reports }
 }
 
@@ -126,11 +126,18 @@ impl Round<'_> {
                 Action::Pass { .. } | Action::Return { .. } | Action::Report(_) => {
                     self.ask_governor(action)
                 }
-                Action::Append { epoch, seq, seen, after, events } => async move {
-                    let place = Place { epoch, seq, seen, after };
-                    Some(Answer::Appended(append(site, id, place, events).await))
+                Action::Append { epoch, seq, seen, after, events } => {
+                    let said = lines::of(self.driver.state(), &events, None);
+                    async move {
+                        let place = Place { epoch, seq, seen, after };
+                        let appended = append(site, id, place, events).await;
+                        if appended.is_ok() {
+                            lines::write(said);
+                        }
+                        Some(Answer::Appended(appended))
+                    }
+                    .boxed_local()
                 }
-                .boxed_local(),
                 Action::Renew(epoch) => {
                     async move { Some(Answer::Renewed(renew(site, id, epoch).await)) }.boxed_local()
                 }
@@ -343,25 +350,14 @@ fn trouble(id: &ExecutionId, error: &str) {
     );
 }
 
-fn note(id: &ExecutionId, ending: Ending, state: &State) {
-    let event = match ending {
-        Ending::Ended => "execution.ended",
-        Ending::Released => "execution.released",
-        Ending::Lost => "execution.lease_lost",
+/// That an execution ended is told with its last event.
+fn note(ending: Ending, state: &State) {
+    let (level, mut fields) = match ending {
+        Ending::Ended => return,
+        Ending::Released => (Level::Debug, json!({ "event": "execution.released" })),
+        Ending::Lost => (Level::Info, json!({ "event": "execution.lease_lost" })),
     };
-    let fault = state.fault.as_ref().map(|fault| fault.code.as_str());
-    let duration = state.finished_at.unwrap_or(clock::now()).since(state.started.at);
-    log::write(
-        Level::Info,
-        json!({
-            "event": event,
-            "execution.id": id.as_str(),
-            "account": state.started.account,
-            "template": state.plan.name,
-            "status": state.status.as_str(),
-            "code": fault,
-            "duration_ms": duration.get(),
-            "cost_micro_usd": state.spent.as_micros(),
-        }),
-    );
+    fields["status"] = state.status.as_str().into();
+    lines::name(&state.started, &mut fields);
+    log::write(level, fields);
 }

@@ -4,6 +4,7 @@
 mod admit;
 mod child;
 mod drive;
+mod lines;
 mod post;
 mod read;
 mod resume;

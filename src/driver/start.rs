@@ -19,10 +19,10 @@ use serde_json::Value;
 use sha2::Sha256;
 use worker::{Context, Delay};
 
-use super::Site;
 use super::admit::{Admitted, admit, withdraw};
 use super::drive::{Driven, drive, encode, leave};
 use super::read::{ReadError, outcome_of, wait_for_end};
+use super::{Site, lines};
 use crate::bindings::Missing;
 use crate::db::DbError;
 use crate::journal::client::{self, JournalError};
@@ -49,6 +49,8 @@ pub struct Start {
     pub terms: Terms,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// The id of the request, for the log.
+    pub request_id: Option<String>,
     /// Makes a repeated start find the first one.
     pub key: Option<Key>,
     /// How long the caller waits for the end; zero for an asynchronous start.
@@ -160,8 +162,12 @@ pub async fn record_cache_hit(
     let at = started.at;
     let (state, events) = execution::reuse(started, Arc::clone(&start.plan), outputs, from)?;
     let first = First { id: &id, account: &start.account, at, idempotency, after: After::Ended };
+    let said = lines::of(&state, &events, start.request_id.as_deref());
     match write(site, first, events).await? {
-        Reply::Started { .. } => Ok(Begun::Execution(Box::new(state))),
+        Reply::Started { .. } => {
+            lines::write(said);
+            Ok(Begun::Execution(Box::new(state)))
+        }
         Reply::Existing { id } => Ok(Begun::Execution(Box::new(outcome_of(site, &id).await?))),
         Reply::KeyConflict => Ok(Begun::KeyConflict),
         other => Err(ReadError::Unexpected(format!("{other:?}")).into()),
@@ -230,6 +236,7 @@ async fn begin(
     let first = First { id, account: &start.account, at, idempotency, after };
     match write(site, first, events.clone()).await? {
         Reply::Started { epoch } => {
+            lines::write(lines::of(&state, &events, start.request_id.as_deref()));
             let driver = Driver::begun(clock::now(), state, &events, epoch, limits);
             Ok(Begin::New(Box::new(driver)))
         }

@@ -64,6 +64,21 @@ pub struct WorkerEntry {
     pub communication_method: crate::CommunicationMethod,
     /// What the last check found.
     pub health_status: WorkerHealth,
+    /// How its steps went in the last 7 days, all accounts together.
+    pub measured: MeasuredPerformance,
+}
+
+/// How the steps of a worker went in the last 7 days.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MeasuredPerformance {
+    /// How many of its steps succeeded or failed; answers that were known do not count.
+    pub samples: u64,
+    /// The share of them that succeeded, 0 to 1; null when there were none.
+    pub success_rate: Option<f64>,
+    /// The duration that half of those that succeeded did not exceed, to 12 %; null when none did.
+    pub p50_ms: Option<u64>,
+    /// The duration that 95 % of them did not exceed, to 12 %.
+    pub p95_ms: Option<u64>,
 }
 
 /// What a check of a worker found.

@@ -18,8 +18,8 @@ mod service;
 mod why;
 
 pub use catalog::{
-    Capabilities, Limits, QualityLevelEntry, StrategyEntry, TemplateEntry, TemplateReply,
-    TemplateStep, TemplatesReply, UrgencyLevelEntry, WorkerEntry, WorkerHealth,
+    Capabilities, Limits, MeasuredPerformance, QualityLevelEntry, StrategyEntry, TemplateEntry,
+    TemplateReply, TemplateStep, TemplatesReply, UrgencyLevelEntry, WorkerEntry, WorkerHealth,
 };
 pub use control::{
     CompletionError, CompletionRequest, CompletionStatus, RerunRequest, RestartRequest,

@@ -140,6 +140,7 @@ fn start_of(
         request: asked.document,
         terms: asked.terms,
         traceparent: Some(context.trace().to_string()),
+        request_id: Some(context.id().to_owned()),
         key,
         window,
         restarted_from: None,

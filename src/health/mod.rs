@@ -6,4 +6,4 @@ pub mod probes;
 pub mod verdict;
 pub mod workers;
 
-pub use workers::{check_if_due, known};
+pub use workers::{check_if_due, known, look, note};

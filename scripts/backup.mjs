@@ -1,5 +1,5 @@
-// What backup.sh does. Exports and restores go through wrangler; what a file holds is read by loading
-// it into a SQLite database of its own.
+// What backup.sh does. Exports and restores go through wrangler; what a file holds is read by
+// loading it into a SQLite database of its own.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -35,7 +35,8 @@ function main() {
     },
   });
   const [verb, file] = positionals;
-  if (values.remote && values.local !== undefined) throw new Refused("--local or --remote, not both");
+  const both = values.remote && values.local !== undefined;
+  if (both) throw new Refused("--local or --remote, not both");
   const target = { ...values, local: path.resolve(values.local ?? ".wrangler/state") };
   if (verb === "make" && positionals.length === 1) return make(target, values);
   if (verb === "check" && positionals.length === 2) return report(file, check(file));
@@ -163,7 +164,8 @@ function digest(file) {
   const hash = createHash("sha256");
   const descriptor = fs.openSync(file, "r");
   const chunk = Buffer.alloc(1 << 20);
-  for (let read; (read = fs.readSync(descriptor, chunk)) > 0; ) hash.update(chunk.subarray(0, read));
+  let read;
+  while ((read = fs.readSync(descriptor, chunk)) > 0) hash.update(chunk.subarray(0, read));
   fs.closeSync(descriptor);
   return hash.digest("hex");
 }
@@ -210,7 +212,8 @@ function wrangler(options, verb) {
 
 function report(file, { kind, madeAt, bytes, tables }) {
   const rows = Object.values(tables ?? {}).reduce((sum, n) => sum + n, 0);
-  const held = tables === null ? "not loaded: too large" : `${Object.keys(tables).length} tables, ${rows} rows`;
+  const count = Object.keys(tables ?? {}).length;
+  const held = tables === null ? "not loaded: too large" : `${count} tables, ${rows} rows`;
   process.stderr.write(`${kind} of ${madeAt}, ${bytes} bytes, ${held}\n`);
   process.stdout.write(`${file}\n`);
 }

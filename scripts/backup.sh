@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Backs a D1 database up to files of this machine, checks such files, and restores them.
 #
-#   backup.sh make [--schema-only] [--out DIR] WHERE     prints the name of the file (default: backups/)
+#   backup.sh make [--schema-only] [--out DIR] WHERE     prints the file's name (DIR: backups/)
 #   backup.sh check FILE                                 is it whole, and does it load?
 #   backup.sh restore FILE [--overwrite] WHERE           into an empty database
 #

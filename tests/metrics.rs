@@ -173,7 +173,8 @@ fn the_page_of_the_installation_is_read_at_once_by_indexes() {
     let db = filled(1);
     db.shell(
         "INSERT INTO accounts (id) VALUES ('acme'), ('idle') ON CONFLICT DO NOTHING;
-         INSERT INTO pipeline_executions (pipeline_id, account_id, template_name, status, created_at)
+         INSERT INTO pipeline_executions (
+           pipeline_id, account_id, template_name, status, created_at)
          VALUES ('newest', 'acme', 't', 'running', '2030-01-01T00:00:00.000Z')",
     );
     let before = db.trips.get();

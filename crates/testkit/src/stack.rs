@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::client::Client;
@@ -63,6 +64,17 @@ impl StateDir {
         std::fs::write(&file, sql).expect("the state folder can be written to");
         let file = file.to_str().expect("paths of tests are text");
         self.script("scripts/d1.sh", &[self.text(), "--file", file]);
+    }
+
+    /// The rows of a query of the local D1, by wrangler; the stack may be serving.
+    pub fn query(&self, sql: &str) -> Vec<Value> {
+        let script = root().join("scripts/d1.sh");
+        let asked = Command::new(script).args([self.text(), "--json", "--command", sql]).output();
+        let asked = asked.expect("the scripts can be started");
+        let said = String::from_utf8_lossy(&asked.stderr);
+        let results: Value = serde_json::from_slice(&asked.stdout)
+            .unwrap_or_else(|_| panic!("{sql} failed: {said}"));
+        results[0]["results"].as_array().cloned().unwrap_or_default()
     }
 
     fn text(&self) -> &str {

@@ -112,8 +112,8 @@ pub async fn read_body(
 /// What the caller did wrong is no error of this worker.
 fn log_failure(info: &WorkerInfo, error: &WorkerError, request_id: &str) {
     let line = serde_json::json!({
-        "event": "call.failed", "worker": info.name, "request_id": request_id,
-        "status": error.status, "code": error.code,
+        "event": "call.failed", "worker": info.name, "request.id": request_id,
+        "status": error.status, "error.code": error.code,
     });
     if error.status >= 500 {
         worker::console_error!("{line}");

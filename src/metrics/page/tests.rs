@@ -1,3 +1,5 @@
+//! The page, by a parser of its own that is strict about the format.
+
 use engine::admission::GateFigures;
 use engine::time::Timestamp;
 

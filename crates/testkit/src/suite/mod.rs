@@ -21,10 +21,12 @@ mod configuration;
 mod events;
 mod execution;
 mod headers;
+mod health;
 mod history;
 mod idempotency;
 mod input;
 mod limits;
+mod metrics;
 mod openapi;
 mod plan;
 mod public;
@@ -95,6 +97,7 @@ pub fn phases() -> Vec<Phase> {
     vec![
         public::phase(),
         configuration::phase(),
+        health::phase(),
         authentication::phase(),
         input::phase(),
         execution::phase(),
@@ -107,6 +110,7 @@ pub fn phases() -> Vec<Phase> {
         why::phase(),
         events::phase(),
         history::phase(),
+        metrics::phase(),
         templates::phase(),
         plan::phase(),
         admin_workers::phase(),

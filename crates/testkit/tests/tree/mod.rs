@@ -14,8 +14,16 @@ pub struct SourceFile {
     pub text: String,
 }
 
-const NOT_OURS: [&str; 7] =
-    [".git", ".wrangler", "build", "node_modules", "reports", "target", "package-lock.json"];
+const NOT_OURS: [&str; 8] = [
+    ".git",
+    ".wrangler",
+    "backups",
+    "build",
+    "node_modules",
+    "reports",
+    "target",
+    "package-lock.json",
+];
 const TEXTS: [&str; 9] = ["css", "html", "js", "md", "mjs", "rs", "sh", "sql", "toml"];
 
 /// Every text file that people write, in the order of their paths.

@@ -59,8 +59,8 @@ impl Happened {
         if *hit > 0 {
             self.count(account, names::STEP_CACHE_HITS, &[worker], 1);
         }
-        // What undoes a step is no attempt of it.
-        if status == "compensated" {
+        // What undoes a step is no attempt of it, and what no worker does takes no time.
+        if status == "compensated" || worker.is_empty() {
             return;
         }
         let retries = u64::try_from(*attempts - 1).unwrap_or(0);

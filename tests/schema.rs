@@ -4,7 +4,7 @@
 mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bitware_orchestrator::db::{all_statements, meta, templates};
 use engine::plan::Plan;
@@ -124,10 +124,18 @@ fn every_statement_fits_the_schema() {
 /// A statement that stands outside a `statements!` block would not be prepared by the test above.
 #[test]
 fn no_sql_stands_outside_the_registry() {
-    let registry = std::fs::read_to_string(root().join("src/db/mod.rs")).unwrap();
-    for entry in std::fs::read_dir(root().join("src/db")).unwrap() {
+    no_stray_sql(&root().join("src/db"));
+}
+
+fn no_stray_sql(folder: &Path) {
+    let registry = std::fs::read_to_string(folder.join("mod.rs")).unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            no_stray_sql(&path);
+            continue;
+        }
         let source = std::fs::read_to_string(&path).unwrap();
         let (blocks, rest) = without_blocks(source.split("#[cfg(test)]").next().unwrap());
         assert_eq!(sql_in(&rest), Vec::<String>::new(), "{}", path.display());

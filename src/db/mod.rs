@@ -21,6 +21,7 @@ mod statement;
 mod window;
 
 pub mod accounts;
+pub mod agents;
 pub mod api_keys;
 pub mod artifacts;
 pub mod audit;
@@ -67,8 +68,10 @@ pub(crate) use statements;
 
 /// Every SQL statement of the shell that goes to D1.
 pub fn all_statements() -> Vec<Sql> {
+    let agents = agents::statements();
     [
         accounts::STATEMENTS,
+        &agents,
         api_keys::STATEMENTS,
         artifacts::STATEMENTS,
         audit::STATEMENTS,

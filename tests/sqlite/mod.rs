@@ -159,6 +159,7 @@ pub fn lines(connection: &Connection, sql: &str) -> Vec<String> {
     let line = |row: &rusqlite::Row<'_>| {
         let text = |at| match row.get_ref(at)? {
             ValueRef::Text(text) => Ok(String::from_utf8(text.to_vec()).unwrap()),
+            ValueRef::Blob(bytes) => Ok(format!("{bytes:02x?}")),
             other => Ok(json(other).to_string()),
         };
         Ok((0..columns).map(text).collect::<rusqlite::Result<Vec<_>>>()?.join("|"))

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+pub mod agents;
 mod catalog;
 mod control;
 mod error;

@@ -24,6 +24,8 @@ pub const CLIENT: &str = "client";
 pub const WORKER: &str = "worker";
 /// See [`PUBLIC`].
 pub const ADMIN: &str = "admin";
+/// See [`PUBLIC`].
+pub const AGENTS: &str = "agents";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -40,6 +42,9 @@ pub const ADMIN: &str = "admin";
         (name = "worker", description = "Workers, with Authorization and X-Worker-ID."),
         (name = "admin", description = "Operators and administrators: a worker's credentials, or \
             a key with the scope admin."),
+        (name = "agents", description = "The store of agents: what each was asked, what it did, \
+            what it cost. Who reads needs the scope read, who writes is a worker or has the scope \
+            admin."),
     ),
 )]
 struct Base;
@@ -129,6 +134,12 @@ errors! {
         "403" "The credential does not allow this",
         "500" "A defect; it is in the log under the request_id",
         "503" "The database, a journal or the configuration is not available";
+    /// What can go wrong where a name or an id may be taken.
+    ConflictErrors:
+        "409" "Another has this name, or the id was used with other figures";
+    /// What can go wrong with an endpoint that tells what arrives.
+    TailErrors:
+        "400" "Last-Event-ID is the id of no entry";
     /// What can go wrong with an endpoint about one thing.
     NotFoundErrors:
         "404" "Nothing has this name or id, or it is another account's";
@@ -244,6 +255,9 @@ fn error_response(text: &str) -> RefOr<utoipa::openapi::Response> {
     let content = ContentBuilder::new().schema(Some(form)).build();
     ResponseBuilder::new().description(text).content("application/json", content).build().into()
 }
+
+#[cfg(test)]
+mod schemas;
 
 #[cfg(test)]
 mod tests {

@@ -85,6 +85,45 @@ fn admin() -> OpenApiRouter {
         .routes(routes!(audit::show_audit_entry))
 }
 
+/// The store of agents.
+fn agents() -> OpenApiRouter {
+    use crate::api::agents::{
+        agent, chat, logs, orchestrator, prompts, summary, system_logs, tail,
+    };
+    OpenApiRouter::new()
+        .routes(routes!(orchestrator::show_orchestrator))
+        .routes(routes!(orchestrator::begin_orchestrator))
+        .routes(routes!(orchestrator::update_orchestrator))
+        .routes(routes!(orchestrator::list_orchestrators))
+        .routes(routes!(summary::orchestrator_summary))
+        .routes(routes!(agent::list_agents))
+        .routes(routes!(agent::create_agent))
+        .routes(routes!(agent::show_agent))
+        .routes(routes!(agent::update_agent))
+        .routes(routes!(agent::delete_agent))
+        .routes(routes!(agent::report_usage))
+        .routes(routes!(summary::agent_summary))
+        .routes(routes!(prompts::list_prompts))
+        .routes(routes!(prompts::record_prompt))
+        .routes(routes!(prompts::show_prompt))
+        .routes(routes!(prompts::summarise_prompt))
+        .routes(routes!(logs::list_agent_logs))
+        .routes(routes!(logs::append_agent_log))
+        .routes(routes!(logs::append_agent_logs))
+        .routes(routes!(tail::tail_agent_logs))
+        .routes(routes!(logs::show_agent_log))
+        .routes(routes!(logs::summarise_agent_log))
+        .routes(routes!(system_logs::list_system_logs))
+        .routes(routes!(system_logs::append_system_log))
+        .routes(routes!(system_logs::append_system_logs))
+        .routes(routes!(system_logs::show_system_log))
+        .routes(routes!(system_logs::summarise_system_log))
+        .routes(routes!(chat::list_chat))
+        .routes(routes!(chat::record_message))
+        .routes(routes!(chat::show_message))
+        .routes(routes!(chat::summarise_message))
+}
+
 /// The router, built once per isolate.
 pub fn router() -> &'static Router {
     static ROUTER: OnceLock<Router> = OnceLock::new();
@@ -104,7 +143,7 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    let audiences = [public(), client(), worker(), admin()];
+    let audiences = [public(), client(), worker(), admin(), agents()];
     audiences.into_iter().fold(OpenApiRouter::with_openapi(openapi::base()), OpenApiRouter::merge)
 }
 

@@ -2,6 +2,7 @@
 //! not choose the status of an error, read a header that is a credential, or hold SQL.
 
 pub mod admin;
+pub mod agents;
 pub mod capabilities;
 pub mod completion;
 pub mod events;

@@ -13,6 +13,7 @@ mod subject;
 
 mod admin_keys;
 mod admin_workers;
+mod agents;
 mod asynchronous;
 mod authentication;
 mod cache;
@@ -117,6 +118,7 @@ pub fn phases() -> Vec<Phase> {
         admin_keys::phase(),
         limits::phase(),
         headers::phase(),
+        agents::phase(),
         openapi::phase(),
     ]
 }

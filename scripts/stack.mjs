@@ -12,7 +12,8 @@
 //     --no-outbound         no Worker reaches beyond its bindings: any URL that it fetches is a 503
 //     --no-cron             leave the cron handlers alone, which otherwise fire each minute
 //
-// Standard output carries `workerd <pid>` and, when requests are answered, `ready <url>`.
+// Standard output carries `workerd <pid>`, `cron <url>` (a GET fires the cron of the orchestrator)
+// and, when requests are answered, `ready <url>`.
 // It ends with the runtime: at once and not with 0 when workerd dies. SIGINT and SIGTERM end both.
 
 import childProcess from "node:child_process";
@@ -76,6 +77,7 @@ export async function startStack(options) {
   const stopCron = cron ? fireCron(entry, workers, log) : () => {};
   return {
     url,
+    cron: cronUrl(entry).href,
     pid: runtime.pid(),
     async stop() {
       stopCron();
@@ -219,6 +221,11 @@ async function answered(url) {
   }
 }
 
+/** Where the cron of the orchestrator is fired. */
+function cronUrl(entry) {
+  return new URL(`/cdn-cgi/local/scheduled?cron=${encodeURIComponent(EVERY_MINUTE)}`, entry);
+}
+
 /**
  * Fires the orchestrator's cron handler at each full minute, which the local server does not do by
  * itself. Over HTTP: Miniflare's own way blocks this process until workerd answers, and workerd may
@@ -231,7 +238,7 @@ function fireCron(entry, workers, log) {
   if (odd) throw new Error(`${odd.name}: only "${EVERY_MINUTE}" is fired here`);
   const deaf = others.find(scheduled);
   if (deaf) throw new Error(`${deaf.name}: only the cron of ${orchestrator.name} is fired here`);
-  const url = new URL(`/cdn-cgi/local/scheduled?cron=${encodeURIComponent(EVERY_MINUTE)}`, entry);
+  const url = cronUrl(entry);
   const fire = async () => {
     try {
       const reply = await fetch(url);
@@ -268,7 +275,7 @@ async function main() {
     await stack.stop();
     process.exit(0);
   });
-  process.stdout.write(`workerd ${stack.pid}\nready ${stack.url}\n`);
+  process.stdout.write(`workerd ${stack.pid}\ncron ${stack.cron}\nready ${stack.url}\n`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod api;
+pub mod archive;
 mod audit;
 mod auth;
 mod bindings;
@@ -35,7 +36,7 @@ pub mod templates;
 mod trace;
 mod within;
 
-use futures::future::join3;
+use futures::future::join4;
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use bindings::Bindings;
@@ -69,12 +70,18 @@ async fn fetch(
     serve::to_platform(response).await
 }
 
-/// Each minute: what is overdue wakes, workers whose health is no longer known are checked, and the
-/// figures learn what ended.
+/// Each minute: what is overdue wakes, workers whose health is no longer known are checked, the
+/// figures learn what ended, and what is old goes to the archive.
 #[event(scheduled)]
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     let site = site(env);
-    join3(driver::sweep(&site), health::check_if_due(&site), figures::keep_up(&site)).await;
+    join4(
+        driver::sweep(&site),
+        health::check_if_due(&site),
+        figures::keep_up(&site),
+        archive::sweep_if_due(&site),
+    )
+    .await;
     counts::add_up(&site.bindings).await;
 }
 

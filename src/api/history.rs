@@ -4,9 +4,11 @@ use api_types::{HistoryEntry, HistoryQuery, HistoryReply};
 use axum::Json;
 use chrono::DateTime;
 use engine::money::MicroUsd;
+use futures::future::try_join;
 
 use super::query::{label, moment, report};
 use crate::auth::{Authorized, ClientRead};
+use crate::db::archive;
 use crate::db::history::{self, Cursor, Filter, HistoryRow};
 use crate::error::ApiError;
 use crate::extract::Query;
@@ -36,14 +38,15 @@ pub async fn pipeline_history(
     let count = query.total == Some(true);
     let (filter, after) = read(query)?;
     let database = context.database()?;
-    let page = history::page(&database, account, &filter, after.as_ref(), limit).await?;
+    let page = history::page(&database, account, &filter, after.as_ref(), limit);
+    let (page, archived_until) = try_join(page, archive::newest(&database, account)).await?;
     let total = match count {
         true => Some(history::total(&database, account, &filter).await?),
         false => None,
     };
     let pipelines = page.rows.into_iter().map(entry).collect::<Result<_, _>>()?;
     let next_cursor = page.next.map(|cursor| format!("{}_{}", cursor.created_at, cursor.id));
-    Ok(Json(HistoryReply { pipelines, next_cursor, total }))
+    Ok(Json(HistoryReply { pipelines, next_cursor, archived_until, total }))
 }
 
 /// What the query asks for; what its schema could not see is checked here.

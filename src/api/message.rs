@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use super::pipeline::word;
 use super::preference::{PREFERENCE_APPLIED, Preference, idempotency_key};
+use super::stored;
 use crate::auth::Caller;
 use crate::clock::now;
-use crate::db::executions;
+use crate::db::projection::Projected;
 use crate::driver::{self, Post, Posted, ReadError, Site};
 use crate::error::{ApiError, ErrorCode};
 use crate::request::RequestContext;
@@ -90,11 +91,9 @@ pub async fn without_journal(
     account: Option<&str>,
     id: &ExecutionId,
 ) -> Result<ApiError, ApiError> {
-    let row = executions::by_pipeline_id(&context.database()?, id.as_str()).await?;
-    let own = |(execution, _): &(executions::Execution, _)| {
-        account.is_none_or(|own| own == execution.account_id)
-    };
-    Ok(match row.filter(own) {
+    let rows = stored::find(context, id).await?;
+    let own = |rows: &Projected| account.is_none_or(|own| own == rows.execution.account_id);
+    Ok(match rows.filter(own) {
         Some(_) => retired(id),
         None => ApiError::PipelineNotFound,
     })

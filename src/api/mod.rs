@@ -21,6 +21,7 @@ pub mod restart;
 pub mod result;
 pub mod service;
 pub mod signal;
+mod stored;
 pub mod templates;
 pub mod verbs;
 pub mod why;

@@ -10,11 +10,11 @@ use engine::money::MicroUsd;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use crate::api::optimization;
+use crate::api::{optimization, stored};
 use crate::auth::Anyone;
 use crate::clock::now;
-use crate::db::executions::{self, Execution, Step};
-use crate::db::projection::{Facts, Projected};
+use crate::db::executions::{Execution, Step};
+use crate::db::projection::Projected;
 use crate::driver::{self, ReadError};
 use crate::effects::offload;
 use crate::error::ApiError;
@@ -87,7 +87,7 @@ struct Found {
 }
 
 /// The execution as its journal has it, with the one that it does again; else, when the journal is
-/// retired, as the database has it.
+/// retired, as the database or the archive has it.
 async fn find(
     context: &RequestContext,
     id: &ExecutionId,
@@ -100,12 +100,8 @@ async fn find(
         let rows = rows_of(&found, 0, now());
         return Ok(Some(Found { rows, restarted_from, optimizations }));
     }
-    let row = executions::by_pipeline_id(&context.database()?, id.as_str()).await?;
-    Ok(row.map(|(execution, steps)| Found {
-        rows: Projected { execution, steps, facts: Facts::default() },
-        restarted_from: None,
-        optimizations: None,
-    }))
+    let rows = stored::find(context, id).await?;
+    Ok(rows.map(|rows| Found { rows, restarted_from: None, optimizations: None }))
 }
 
 async fn bring_payloads(context: &RequestContext, steps: &mut [Step]) -> Result<(), ApiError> {
@@ -259,6 +255,7 @@ mod tests {
     use engine::execution::Payload;
 
     use super::*;
+    use crate::db::projection::Facts;
 
     fn step(name: &str, error: Option<Value>) -> Step {
         Step {

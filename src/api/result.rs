@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::message::{own_shard, retired};
 use super::orchestrate::failure;
+use super::stored;
 use crate::auth::{Authorized, ClientRead};
-use crate::db::executions;
 use crate::driver;
 use crate::error::{ApiError, ErrorCode};
 use crate::extract::ExecutionPath;
@@ -68,10 +68,9 @@ async fn projected(
     account: &str,
     id: &ExecutionId,
 ) -> Result<Value, ApiError> {
-    let row = executions::by_pipeline_id(&context.database()?, id.as_str()).await?;
-    let (execution, _) = row
-        .filter(|(execution, _)| execution.account_id == account)
-        .ok_or(ApiError::PipelineNotFound)?;
+    let rows = stored::find(context, id).await?;
+    let own = rows.filter(|rows| rows.execution.account_id == account);
+    let execution = own.ok_or(ApiError::PipelineNotFound)?.execution;
     let fault = execution.error.unwrap_or_default();
     let told = |field: &str| fault[field].as_str().unwrap_or_default().to_owned();
     match execution.status.as_str() {

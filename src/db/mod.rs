@@ -23,8 +23,10 @@ mod window;
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod archive;
 pub mod artifacts;
 pub mod audit;
+pub mod duties;
 pub mod executions;
 pub mod history;
 pub mod keyring;
@@ -73,8 +75,10 @@ pub fn all_statements() -> Vec<Sql> {
         accounts::STATEMENTS,
         &agents,
         api_keys::STATEMENTS,
+        archive::STATEMENTS,
         artifacts::STATEMENTS,
         audit::STATEMENTS,
+        duties::STATEMENTS,
         executions::STATEMENTS,
         history::STATEMENTS,
         keyring::STATEMENTS,

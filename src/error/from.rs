@@ -1,6 +1,7 @@
 //! What the errors of other modules come to for a caller. Their own words go to the log.
 
 use super::ApiError;
+use crate::archive::ArchiveError;
 use crate::db::{DbError, DbErrorKind};
 use crate::driver::{ReadError, StartError};
 use crate::effects::offload::OffloadError;
@@ -40,6 +41,21 @@ impl From<ReadError> for ApiError {
 impl From<OffloadError> for ApiError {
     fn from(error: OffloadError) -> Self {
         ReadError::from(error).into()
+    }
+}
+
+impl From<ArchiveError> for ApiError {
+    fn from(error: ArchiveError) -> Self {
+        let cause = error.to_string();
+        match error {
+            ArchiveError::Database(error) => error.into(),
+            ArchiveError::Storage(_) | ArchiveError::Journal(_) => {
+                Self::JournalUnavailable { cause }
+            }
+            ArchiveError::Differs(_) | ArchiveError::Overtaken | ArchiveError::Unreadable(_) => {
+                Self::Internal { cause }
+            }
+        }
     }
 }
 

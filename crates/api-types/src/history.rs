@@ -66,6 +66,11 @@ pub struct HistoryReply {
     pub pipelines: Vec<HistoryEntry>,
     /// Where the next page begins; null when there is none.
     pub next_cursor: Option<String>,
+    /// The list may lack executions that were asked for at this moment or earlier: they went to the
+    /// archive, where `GET /pipeline/{id}` finds them. Null while none did.
+    #[serde(default)]
+    #[schema(format = DateTime, required)]
+    pub archived_until: Option<String>,
     /// How many match, when that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -81,11 +81,12 @@ impl StateDir {
         self.0.to_str().expect("paths of tests are text")
     }
 
-    fn script(&self, script: &str, arguments: &[&str]) {
+    fn script(&self, script: &str, arguments: &[&str]) -> String {
         let done = Command::new(root().join(script)).args(arguments).current_dir(root()).output();
         let done = done.expect("the scripts can be started");
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{script} {arguments:?} failed: {said}");
+        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 }
 
@@ -102,6 +103,7 @@ impl Drop for StateDir {
 pub struct Stack {
     child: Child,
     workerd: u32,
+    cron: String,
     url: String,
     options: Vec<String>,
 }
@@ -176,18 +178,20 @@ impl Stack {
             .spawn()
             .expect("scripts/stack.sh can be started");
         let out = child.stdout.take().expect("standard output is a pipe");
-        let (mut workerd, mut url) = (0, String::new());
+        let (mut workerd, mut cron, mut url) = (0, String::new(), String::new());
         for line in BufReader::new(out).lines() {
             let line = line.expect("standard output is text");
             if let Some(pid) = line.strip_prefix("workerd ") {
                 workerd = pid.parse().expect("a process id");
+            } else if let Some(address) = line.strip_prefix("cron ") {
+                address.clone_into(&mut cron);
             } else if let Some(ready) = line.strip_prefix("ready ") {
                 ready.clone_into(&mut url);
                 break;
             }
         }
         assert!(!url.is_empty(), "the stack ended before it was ready; see its log");
-        Self { child, workerd, url, options }
+        Self { child, workerd, cron, url, options }
     }
 
     /// Where it answers.
@@ -198,6 +202,12 @@ impl Stack {
     /// A client with both credentials.
     pub fn client(&self) -> Client {
         Client::new(&self.url, CLIENT_API_KEY, WORKER_SHARED_SECRET)
+    }
+
+    /// Fires the cron, as the platform does each minute, and waits until it is done; says whether
+    /// it came to its end.
+    pub async fn fire_cron(&self) -> bool {
+        reqwest::get(&self.cron).await.is_ok_and(|reply| reply.status().is_success())
     }
 
     /// The process of workerd, for its figures.

@@ -82,6 +82,8 @@ pub enum ApiError {
     ResourceInUse { kind: &'static str, name: String, message: String },
     /// The thing is not as it was when the caller read it.
     ResourceChanged { kind: &'static str, name: String },
+    /// The alert is resolved: nothing can be said of it any more.
+    AlertResolved { id: String },
     /// The key is revoked, has expired or was rotated.
     KeyOver { message: String },
     /// The account may do nothing.
@@ -225,6 +227,9 @@ impl ApiError {
             }
             Self::ResourceChanged { kind, name } => Parts::of(Code::ResourceChanged)
                 .detail(format!("The {kind} '{name}' is not as If-Match says")),
+            Self::AlertResolved { id } => {
+                Parts::of(Code::AlertResolved).detail(format!("The alert '{id}' is resolved"))
+            }
             Self::KeyOver { message } => Parts::of(Code::KeyOver).detail(message.as_str()),
             Self::AccountSuspended => Parts::of(Code::AccountSuspended),
             Self::BudgetTooSmall(shortfall) => Parts::of(Code::BudgetTooSmall)

@@ -2,6 +2,7 @@
 //! else stands in the modules.
 
 pub mod accounts;
+mod alerting;
 mod api;
 pub mod archive;
 mod audit;
@@ -36,7 +37,7 @@ pub mod templates;
 mod trace;
 mod within;
 
-use futures::future::join4;
+use futures::future::join5;
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use bindings::Bindings;
@@ -71,14 +72,15 @@ async fn fetch(
 }
 
 /// Each minute: what is overdue wakes, workers whose health is no longer known are checked, the
-/// figures learn what ended, and what is old goes to the archive.
+/// figures learn what ended and are looked at for what got worse, and what is old is archived.
 #[event(scheduled)]
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     let site = site(env);
-    join4(
+    join5(
         driver::sweep(&site),
         health::check_if_due(&site),
         figures::keep_up(&site),
+        alerting::check_if_due(&site),
         archive::sweep_if_due(&site),
     )
     .await;

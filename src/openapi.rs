@@ -158,6 +158,10 @@ errors! {
         "409" "Something needs it; detail names what",
         "412" "It is not as If-Match says, or was changed meanwhile",
         "422" "The query does not fit; every violation is listed";
+    /// What can go wrong where an alert is acknowledged.
+    AlertErrors:
+        "404" "There is no such alert, or it is another account's",
+        "409" "The alert is resolved";
     /// What can go wrong with an endpoint about one template.
     TemplateErrors:
         "404" "No template has this name";

@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::admin::{accounts, audit, keys, workers};
+use crate::api::admin::{accounts, alerts, audit, costs, keys, performance, stats, workers};
 use crate::api::{
     capabilities, completion, events, health, history, metrics, orchestrate, pipeline, restart,
     result, service, signal, templates, verbs, why,
@@ -81,6 +81,13 @@ fn admin() -> OpenApiRouter {
         .routes(routes!(keys::change_api_key))
         .routes(routes!(keys::revoke_api_key))
         .routes(routes!(keys::rotate_api_key))
+        .routes(routes!(stats::admin_stats))
+        .routes(routes!(performance::admin_performance))
+        .routes(routes!(costs::admin_costs))
+        .routes(routes!(alerts::list_alerts))
+        .routes(routes!(alerts::show_alert))
+        .routes(routes!(alerts::acknowledge_alert))
+        .routes(routes!(alerts::resolve_alert))
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(audit::show_audit_entry))
 }

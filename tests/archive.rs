@@ -81,7 +81,8 @@ impl World {
 
     fn anywhere(&self, id: &str) -> (Option<Projected>, Option<Projected>) {
         let here = wait(by_pipeline_id(&self.db, id)).unwrap();
-        let here = here.map(|(execution, steps)| Projected { execution, steps, facts: Facts::default() });
+        let here =
+            here.map(|(execution, steps)| Projected { execution, steps, facts: Facts::default() });
         (here, wait(find(&self.db, self, id)).unwrap())
     }
 }

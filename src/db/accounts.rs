@@ -42,6 +42,10 @@ statements! { "accounts":
         monthly_budget_micro_usd = ?5, max_concurrent_executions = ?6
       WHERE id = ?1 AND ", state!(), " = ?7");
 
+    /// How many executions each of the accounts in the JSON array ?1 may have driven.
+    PLACES = "SELECT id, max_concurrent_executions FROM accounts
+      WHERE id IN (SELECT value FROM json_each(?1))";
+
     /// Which of the accounts in the JSON array ?1 have budgets, their own or their keys', and when
     /// they or any of their keys were last changed.
     CHANGED = "SELECT a.id, max(a.updated_at, coalesce((
@@ -113,6 +117,21 @@ fn settings(statement: Statement, account: &Account) -> Statement {
         .with(account.daily_budget_micro_usd)
         .with(account.monthly_budget_micro_usd)
         .with(account.max_concurrent_executions)
+}
+
+/// How many executions of an account may be driven.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Places {
+    /// The key.
+    pub id: String,
+    /// The account's own limit; `None` is the environment's.
+    pub max_concurrent_executions: Option<u32>,
+}
+
+/// The limits of those of these accounts that exist.
+pub async fn places(db: &impl Database, ids: &[&str]) -> Result<Vec<Places>, DbError> {
+    let ids = serde_json::json!(ids).to_string();
+    db.query(PLACES.with(ids)).await?.decode()
 }
 
 /// Whether an account has budgets, and since when nothing of it was changed.

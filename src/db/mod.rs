@@ -22,6 +22,7 @@ mod window;
 
 pub mod accounts;
 pub mod agents;
+pub mod alerts;
 pub mod api_keys;
 pub mod archive;
 pub mod artifacts;
@@ -40,6 +41,7 @@ pub mod registry;
 pub mod revisions;
 pub mod rollup_log;
 pub mod rollups;
+pub mod stats;
 pub mod templates;
 pub mod tool_search;
 pub mod tools;
@@ -74,6 +76,7 @@ pub fn all_statements() -> Vec<Sql> {
     [
         accounts::STATEMENTS,
         &agents,
+        alerts::STATEMENTS,
         api_keys::STATEMENTS,
         archive::STATEMENTS,
         artifacts::STATEMENTS,
@@ -94,6 +97,7 @@ pub fn all_statements() -> Vec<Sql> {
         rollup_log::STATEMENTS,
         rollup_log::happened::STATEMENTS,
         rollups::STATEMENTS,
+        stats::STATEMENTS,
         templates::STATEMENTS,
         tool_search::STATEMENTS,
         tools::STATEMENTS,

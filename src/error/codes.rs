@@ -94,6 +94,8 @@ codes! {
         ["Change what uses it first; detail names that."];
     ResourceChanged PRECONDITION_FAILED "resource.changed" "It was changed meanwhile"
         ["Read it anew, and send the ETag of that reply in If-Match."];
+    AlertResolved CONFLICT "alert.resolved" "The alert is resolved"
+        ["GET /admin/alerts?status=unresolved lists what is wrong now."];
     KeyOver CONFLICT "api_key.over" "The key is over"
         ["Issue a new key, or go on with the successor that detail names."];
     AccountSuspended FORBIDDEN "account.suspended" "The account is suspended"

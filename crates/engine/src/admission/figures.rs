@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::money::MicroUsd;
 use crate::time::Timestamp;
 
 /// See the module.
@@ -12,8 +13,22 @@ pub struct Figures {
     pub places: u32,
     /// Executions that wait for a place.
     pub waiting: u32,
+    /// What was spent and is reserved, as far as the ledger counts: it does for budgets.
+    pub money: Money,
     /// The gates of workers of which anything is remembered, by name.
     pub gates: Vec<GateFigures>,
+}
+
+/// What the ledger of an account says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Money {
+    /// What was spent today (UTC).
+    pub spent_day: MicroUsd,
+    /// What was spent this month.
+    pub spent_month: MicroUsd,
+    /// What is reserved for executions that have not ended.
+    pub held: MicroUsd,
 }
 
 /// What the gate of one worker has in hand.

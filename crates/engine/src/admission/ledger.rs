@@ -224,6 +224,13 @@ impl<S: Store> Ledger<S> {
         self.write(Change { rows, ..Change::default() })
     }
 
+    /// The sums as they stand now: a new day begins with nothing spent.
+    pub fn standing(&self, now: Timestamp) -> Totals {
+        let mut totals = self.totals;
+        totals.roll(now);
+        totals
+    }
+
     /// The sums as they stand.
     pub fn totals(&self) -> Totals {
         self.totals

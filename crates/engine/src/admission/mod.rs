@@ -22,7 +22,7 @@ mod tests;
 
 use crate::ids::ExecutionId;
 use crate::time::Timestamp;
-pub use figures::{Circuit, Figures, GateFigures};
+pub use figures::{Circuit, Figures, GateFigures, Money};
 pub use gates::{Asker, COOLDOWN_MAX, Gates, PERMIT_MAX, PERMIT_MIN, RATE_WINDOW};
 pub use ledger::{Change, Ledger, Row, SETTLED_KEPT, Store, Totals, UNSURE_MAX};
 pub use line::{LINE_MAX, SILENCE_MAX};
@@ -110,7 +110,9 @@ impl<S: Store> Admission<S> {
     /// What the account has in hand.
     pub fn figures(&self, now: Timestamp) -> Figures {
         let (places, waiting) = self.places.figures(now);
-        Figures { places, waiting, gates: self.gates.figures(now) }
+        let Totals { day: _, spent_day, spent_month, held } = self.ledger.standing(now);
+        let money = Money { spent_day, spent_month, held };
+        Figures { places, waiting, money, gates: self.gates.figures(now) }
     }
 
     /// Where the money is kept.

@@ -11,6 +11,7 @@ mod expect;
 mod schema;
 mod subject;
 
+mod admin_figures;
 mod admin_keys;
 mod admin_workers;
 mod agents;
@@ -116,6 +117,7 @@ pub fn phases() -> Vec<Phase> {
         plan::phase(),
         admin_workers::phase(),
         admin_keys::phase(),
+        admin_figures::phase(),
         limits::phase(),
         headers::phase(),
         agents::phase(),

@@ -67,6 +67,23 @@ fn a_breaker_is_closed_open_and_half_open_in_turn() {
 }
 
 #[test]
+fn money_is_what_the_ledger_says_and_a_new_day_begins_with_nothing() {
+    let mut account = Account::new();
+    let funds = Funds { reserve: micros(9), daily_max: Some(micros(100)), ..Funds::default() };
+    let (limit, priority, waits) = (1, 0, false);
+    account.ask(Request::Admit { id: id(1), limit, priority, waits, funds: Some(funds) });
+    assert_eq!(figures(&mut account).money, Money { held: micros(9), ..Money::default() });
+    let settlement = Settlement { id: id(1), spent_total: micros(4), ended: true };
+    account.ask(Request::Settle { settlements: vec![settlement] });
+    let spent = Money { spent_day: micros(4), spent_month: micros(4), held: micros(0) };
+    assert_eq!(figures(&mut account).money, spent);
+    account.ms = 24 * HOUR_MS;
+    let tomorrow = Money { spent_day: micros(0), ..spent };
+    assert_eq!(figures(&mut account).money, tomorrow);
+    assert_eq!(figures(&mut account.restarted()).money, tomorrow, "it is stored");
+}
+
+#[test]
 fn figures_survive_the_wire() {
     let mut account = Account::new();
     account.ask(Request::Report { id: id(1), reports: vec![failed("w")] });

@@ -76,6 +76,7 @@ if [[ $verdict == ok ]]; then
   phase "stack tests" env BITWARE_STACK=1 \
     cargo test --package testkit --no-fail-fast --test 'stack_*' -- --test-threads=1
   phase "API fuzzing" scripts/fuzz.sh
+  phase "deployment" scripts/deploy-check.sh
 fi
 if ((skipped > 0)); then
   echo "$passed passed, $failed failed, $skipped skipped"

@@ -40,4 +40,5 @@ say "wasm: compiling ${names[*]} ($profile)"
 cargo build --lib --profile "$profile" --target wasm32-unknown-unknown "${packages[@]}" ||
   fail "the wasm build failed: see the compiler's message above"
 for name in "${names[@]}"; do bundle "$name"; done
+if [[ " ${names[*]} " == *" bitware-orchestrator "* ]]; then scripts/assets.sh; fi
 say "wasm: ready"

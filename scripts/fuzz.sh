@@ -87,7 +87,8 @@ pass() {
   local name=$1 phases=$2 began=$SECONDS report=$state/${1// /-}.txt
   shift 2
   # It leaves what it remembers where it is started.
-  if (cd "$state" && exec "$venv/bin/schemathesis" \
+  if (cd "$state" && export PYTHONPATH=$root/scripts/fuzz SCHEMATHESIS_HOOKS=checks &&
+    export PYTHONDONTWRITEBYTECODE=1 && exec "$venv/bin/schemathesis" \
     --config-file "$root/scripts/fuzz/schemathesis.toml" run \
     "$url/openapi.json" --phases "$phases" --seed "$seed" --include-path-regex "$only" \
     "$@") >"$report" 2>&1; then

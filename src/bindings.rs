@@ -9,6 +9,7 @@ use worker::{Bucket, Env, Fetcher, Queue, RateLimiter, Stub};
 const DATABASE: &str = "ORCHESTRATION_DB";
 const CACHE: &str = "PIPELINE_CACHE";
 const ARTIFACTS: &str = "ARTIFACTS";
+const ASSETS: &str = "ASSETS";
 const EXECUTIONS: &str = "EXECUTIONS";
 const JOURNAL: &str = "JOURNAL";
 const GOVERNOR: &str = "GOVERNOR";
@@ -71,6 +72,11 @@ impl Bindings {
         self.find(ARTIFACTS, |env| env.bucket(ARTIFACTS))
     }
 
+    /// The files that are packaged with the Worker.
+    pub fn assets(&self) -> Result<Fetcher, Missing> {
+        self.find(ASSETS, |env| env.assets(ASSETS))
+    }
+
     /// The queue that wakes drivers.
     pub fn executions(&self) -> Result<Queue, Missing> {
         self.find(EXECUTIONS, |env| env.queue(EXECUTIONS))
@@ -109,6 +115,7 @@ impl Bindings {
             (DATABASE, self.database().is_ok()),
             (CACHE, self.cache().is_ok()),
             (ARTIFACTS, self.artifacts().is_ok()),
+            (ASSETS, self.assets().is_ok()),
             (EXECUTIONS, self.executions().is_ok()),
             (JOURNAL, self.find(JOURNAL, |env| env.durable_object(JOURNAL)).is_ok()),
             (GOVERNOR, self.find(GOVERNOR, |env| env.durable_object(GOVERNOR)).is_ok()),

@@ -8,11 +8,13 @@ use api_types::ErrorReply;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{IntoResponses, OpenApi as _, ToSchema};
 
 use crate::{rate, router};
 
+/// What stands at a body that an endpoint can do without.
+const MAY_BE_LEFT_OUT: &str = "May be left out";
 const TOO_MANY: &str = "429";
 const TOO_OFTEN: &str = "The caller asks too often; Retry-After says when to come again";
 
@@ -79,6 +81,11 @@ pub fn finished(mut document: OpenApi) -> OpenApi {
         let methods =
             [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in methods.into_iter().flatten() {
+            if let Some(RefOr::T(body)) = &mut operation.request_body
+                && body.description.as_deref() == Some(MAY_BE_LEFT_OUT)
+            {
+                body.required = Some(Required::False);
+            }
             let known = operation.responses.responses.remove(TOO_MANY);
             let text = match known {
                 Some(RefOr::T(response)) => format!("{}; or {TOO_OFTEN}", response.description),

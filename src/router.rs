@@ -18,6 +18,7 @@ use crate::api::{
 };
 use crate::error::ApiError;
 use crate::openapi;
+use crate::pages;
 use crate::rate;
 use crate::request::RequestContext;
 
@@ -29,6 +30,9 @@ fn public() -> OpenApiRouter {
         .routes(routes!(service::health))
         .routes(routes!(service::healthz))
         .routes(routes!(openapi::openapi_json))
+        .routes(routes!(pages::docs))
+        .routes(routes!(pages::redoc))
+        .routes(routes!(pages::docs_asset))
         .routes(routes!(capabilities::capabilities))
         .routes(routes!(templates::list_templates))
         .routes(routes!(templates::show_template))

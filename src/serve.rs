@@ -22,12 +22,14 @@ use crate::router::router;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What replies say to browsers. A page of its own may set another policy.
-const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
+const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (header::CACHE_CONTROL, "no-store"),
+    // Browsers heed it where the page came by https.
+    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
 ];
 
 /// Answers a request. Every failure is a reply.

@@ -20,6 +20,7 @@ use crate::clock::now;
 use crate::db::projection::Projected;
 use crate::driver::{self, Post, Posted, ReadError, Site};
 use crate::error::{ApiError, ErrorCode};
+use crate::nesting::{self, LEVELS_MAX};
 use crate::request::RequestContext;
 use crate::templates::sha256_hex;
 
@@ -27,8 +28,6 @@ use crate::templates::sha256_hex;
 const WAIT_DEFAULT: Millis = Millis::new(1500);
 /// The longest that a client may make it wait.
 const WAIT_MAX: Millis = Millis::from_secs(10);
-/// The deepest that a value may be nested which travels in a message: the journal wraps it.
-const NESTING_MAX: usize = 100;
 
 /// Something to say to an execution.
 pub struct Telling<'a> {
@@ -196,10 +195,10 @@ fn reply(
 
 /// Refuses a value that is nested too deeply to travel in a message.
 pub fn check_nesting(value: &Value, pointer: &str) -> Result<(), ApiError> {
-    if nesting(value) <= NESTING_MAX {
+    if nesting::fits(value) {
         return Ok(());
     }
-    let message = format!("is nested more than {NESTING_MAX} levels deep");
+    let message = format!("is nested more than {LEVELS_MAX} levels deep");
     Err(violation(pointer, "nesting", message))
 }
 
@@ -210,15 +209,6 @@ pub fn violation(pointer: &str, code: &str, message: impl Into<String>) -> ApiEr
         code: code.to_owned(),
         message: message.into(),
     }])
-}
-
-/// How deep a value is nested. The reader of JSON has bounded it.
-fn nesting(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(nesting).max().unwrap_or(0),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
-    }
 }
 
 #[cfg(test)]
@@ -303,13 +293,13 @@ mod tests {
     #[test]
     fn a_value_that_the_journal_could_not_read_back_is_refused() {
         let deep = |levels: usize| (0..levels).fold(Value::Null, |inner, _| json!([inner]));
-        assert!(check_nesting(&deep(NESTING_MAX), "").is_ok());
-        let error = check_nesting(&deep(NESTING_MAX + 1), "/input").unwrap_err();
+        assert!(check_nesting(&deep(LEVELS_MAX), "").is_ok());
+        let error = check_nesting(&deep(LEVELS_MAX + 1), "/input").unwrap_err();
         assert_eq!(error.code().as_str(), "request.invalid");
         let kept = Message::Rerun {
             asked: Asked::default(),
             step: "a".to_owned(),
-            input: Some(deep(NESTING_MAX)),
+            input: Some(deep(LEVELS_MAX)),
         };
         let text = serde_json::to_string(&json!([{ "entry": [kept] }])).unwrap();
         assert!(serde_json::from_str::<Value>(&text).is_ok());

@@ -28,7 +28,8 @@ const DESCRIPTION: &str = "A serverless edge orchestrator for AI services: pipel
     responses((status = 200, description = "What it is and where to go on", body = RootReply)),
 )]
 pub async fn root() -> Json<RootReply> {
-    let links = ["/help", "/health", "/capabilities", "/templates", "/openapi.json"];
+    let links =
+        ["/help", "/health", "/capabilities", "/templates", "/docs", "/redoc", "/openapi.json"];
     Json(RootReply {
         service: SERVICE.to_owned(),
         version: VERSION.to_owned(),
@@ -57,7 +58,7 @@ pub async fn help() -> Json<HelpReply> {
             credential("worker", &["Authorization: Bearer <secret>", "X-Worker-ID: <name>"]),
         ],
         endpoints: endpoints(),
-        documentation: "/openapi.json".to_owned(),
+        documentation: "/docs".to_owned(),
     })
 }
 

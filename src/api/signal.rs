@@ -23,7 +23,7 @@ use crate::request::RequestContext;
     params(
         ("id" = String, Path, description = "The execution's id"),
         ("name" = String, Path, description = "The signal's name: 1 to 64 characters",
-            min_length = 1, max_length = 64, pattern = "^\\P{Cc}*$"),
+            min_length = 1, max_length = 64, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"),
         VerbHeaders,
     ),
     responses(

@@ -44,6 +44,17 @@ fn each_environment_says_what_is_watched_and_how_long_executions_are_kept() {
 }
 
 #[test]
+fn rates_are_those_of_the_environment_and_zero_is_none() {
+    assert_eq!(config(&[]).rates, Rates::default(), "the local stack limits nobody");
+    let rates = config(&[("ENVIRONMENT", "enterprise"), ("RATE_PER_MINUTE_WORKERS", "0")]).rates;
+    let expected =
+        Rates { anonymous: Some(60), keys: Some(1_200), bootstrap: Some(6_000), workers: None };
+    assert_eq!(rates, expected);
+    let bad = config(&[("RATE_PER_MINUTE_KEYS", "many")]);
+    assert_eq!(bad.invalid, ["RATE_PER_MINUTE_KEYS"]);
+}
+
+#[test]
 fn a_variable_goes_before_the_environment() {
     let config = config(&[
         ("ENVIRONMENT", "production"),

@@ -6,6 +6,8 @@ use engine::money::MicroUsd;
 use engine::time::{Millis, Timestamp};
 use serde_json::Value;
 
+use crate::nesting::{self, LEVELS_MAX};
+
 /// The status of a worker that has accepted and reports later.
 pub const ACCEPTED: u16 = 202;
 /// The shortest and the longest silence that a worker may announce.
@@ -57,7 +59,8 @@ impl Answer {
         }
         let cost = cost(self.cost_usd.as_deref(), body.as_ref());
         let result = match (self.status, body) {
-            (200..=299, Some(output)) => Ok(Payload::inline(output)),
+            (200..=299, Some(output)) if nesting::fits(&output) => Ok(Payload::inline(output)),
+            (200..=299, Some(_)) => Err(too_deep(asker)),
             (200..=299, None) => Err(malformed(asker, self.status)),
             (_, body) => Err(self.refusal(asker, body.as_ref(), now)),
         };
@@ -101,6 +104,14 @@ fn cost(header: Option<&str>, body: Option<&Value>) -> Option<MicroUsd> {
     let usd = header.and_then(|text| text.trim().parse::<f64>().ok());
     let usd = usd.or_else(|| body?.get("cost_usd")?.as_f64());
     usd.and_then(MicroUsd::from_usd)
+}
+
+fn too_deep(asker: Asker<'_>) -> Fault {
+    let message = format!(
+        "step `{}`: worker `{}` answered with JSON of more than {LEVELS_MAX} levels",
+        asker.step, asker.worker
+    );
+    Fault::new(FaultKind::Output, "worker.output_too_deep", message)
 }
 
 fn malformed(asker: Asker<'_>, status: u16) -> Fault {
@@ -157,6 +168,17 @@ mod tests {
         let fault = fault(called(200, "<html>"));
         assert_eq!(fault.code, "worker.malformed_output");
         assert!(fault.message.contains("`fetch[3]`") && fault.message.contains("`feed_fetcher`"));
+    }
+
+    #[test]
+    fn an_output_that_no_journal_could_be_read_with_is_refused() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(matches!(
+            called(200, &nested(100)),
+            Called::Answered(Outcome { result: Ok(_), .. })
+        ));
+        assert_eq!(fault(called(200, &nested(101))).code, "worker.output_too_deep");
+        assert_eq!(fault(called(200, &nested(200))).code, "worker.malformed_output");
     }
 
     #[test]

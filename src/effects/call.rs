@@ -96,7 +96,7 @@ async fn exchange(
 }
 
 fn check_address(url: &str, allow_local: bool) -> Result<(), Fault> {
-    worker_kit::ssrf::check(url, allow_local).map(drop).map_err(|refusal| {
+    worker_kit::ssrf::check_secret(url, allow_local).map(drop).map_err(|refusal| {
         let message = format!("the worker's address is refused: {}", refusal.code());
         Fault::new(FaultKind::Refused, "worker.address_refused", message)
     })

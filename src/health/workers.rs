@@ -213,7 +213,7 @@ async fn ask(site: &Site, worker: &Worker) -> Result<(u16, Value), String> {
         }
         (None, Some(base)) => {
             let url = format!("{}{path}", base.trim_end_matches('/'));
-            worker_kit::ssrf::check(&url, site.config.local_addresses_allowed)
+            worker_kit::ssrf::check_secret(&url, site.config.local_addresses_allowed)
                 .map_err(|refusal| refusal.code().to_owned())?;
             let request = Request::new_with_init(&url, &init).map_err(failed)?;
             Fetch::Request(request).send().await.map_err(failed)?

@@ -56,7 +56,11 @@ async fn every_documented_endpoint_is_routed_and_no_other_method() {
     let documented = documented();
     assert!(documented.len() >= 11, "{documented:?}");
     for (path, methods) in documented {
-        let path = path.replace("{id}", "x").replace("{name}", "x").replace("{step}", "x");
+        let path = path
+            .replace("{id}", "x")
+            .replace("{name}", "x")
+            .replace("{step}", "x")
+            .replace("{file}", "x");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let (status, headers, body) = ask(method, &path, &[], "").await;
             let place = format!("{method} {path}: {body}");
@@ -210,6 +214,29 @@ async fn head_has_the_headers_and_no_body() {
         assert_eq!(body, Value::Null, "{path}");
         assert!(headers.contains_key("x-request-id"));
     }
+}
+
+#[tokio::test]
+async fn pages_may_load_what_comes_from_here_and_nothing_else() {
+    for path in ["/docs", "/redoc"] {
+        let (status, headers, _) = ask("GET", path, &[], "").await;
+        assert_eq!((status, &headers[header::CONTENT_TYPE]), (200, &page_type()), "{path}");
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
+        assert_eq!(headers["x-frame-options"], "DENY");
+    }
+    let (status, headers, _) = ask("GET", "/docs/assets/swagger.js", &[], "").await;
+    assert_eq!(status, 200);
+    assert_eq!(headers[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+    assert!(headers[header::CACHE_CONTROL].to_str().unwrap().starts_with("public"));
+    let (status, _, body) = ask("GET", "/docs/assets/redoc.standalone.js", &[], "").await;
+    assert_eq!((status, &body["code"]), (503, &Value::from("config.binding_missing")));
+    let (status, _, body) = ask("GET", "/docs/assets/..%2Findex.js", &[], "").await;
+    assert_eq!((status, &body["code"]), (404, &Value::from("resource.not_found")));
+}
+
+fn page_type() -> axum::http::HeaderValue {
+    axum::http::HeaderValue::from_static("text/html; charset=utf-8")
 }
 
 const ID: &str = "pipe_1_00000000000000000000000000";

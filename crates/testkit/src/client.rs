@@ -1,10 +1,13 @@
 //! An HTTP client of the orchestrator, as a team's backend would write one.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+/// So many error replies are remembered.
+const ERRORS_MAX: usize = 10_000;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -13,6 +16,7 @@ pub struct Client {
     url: String,
     key: String,
     secret: String,
+    errors: Arc<Mutex<Vec<String>>>,
 }
 
 /// A reply, read whole.
@@ -49,6 +53,7 @@ impl Client {
             url: url.trim_end_matches('/').to_owned(),
             key: key.to_owned(),
             secret: secret.to_owned(),
+            errors: Arc::default(),
         }
     }
 
@@ -65,6 +70,11 @@ impl Client {
     /// The secret shared with the workers.
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    /// The bodies of all error replies that this client has met.
+    pub fn errors(&self) -> Vec<String> {
+        self.errors.lock().expect("no holder of the errors panics").clone()
     }
 
     /// A request without credentials, to be changed as wanted and given to [`Client::send`].
@@ -87,6 +97,12 @@ impl Client {
         let reply = request.send().await.map_err(|error| reason(&error))?;
         let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
         let text = reply.text().await.map_err(|error| reason(&error))?;
+        if status >= 400 {
+            let mut errors = self.errors.lock().expect("no holder of the errors panics");
+            if errors.len() < ERRORS_MAX {
+                errors.push(text.clone());
+            }
+        }
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Reply { status, headers, body })
     }

@@ -14,6 +14,7 @@ use crate::db::iso;
 use crate::db::policy::{Policy, QualityLevel, Strategy, UrgencyLevel};
 use crate::error::ApiError;
 use crate::extract::JsonDocument;
+use crate::nesting::{self, LEVELS_MAX};
 use crate::schema;
 use crate::templates::PublishedPlan;
 
@@ -72,6 +73,10 @@ pub fn examine(
         found.push(violation("/pipeline_template", "conflict", &message));
     }
     let input = body.get("input").filter(|input| !input.is_null());
+    if input.is_some_and(|input| !nesting::fits(input)) {
+        let message = format!("is nested more than {LEVELS_MAX} levels deep");
+        return Err(ApiError::RequestInvalid(vec![violation("/input", "nesting", &message)]));
+    }
     if purpose == Purpose::Start || input.is_some() {
         found.extend(input_violations(definition, &published.content_hash, input)?);
     }

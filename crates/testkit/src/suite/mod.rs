@@ -27,6 +27,7 @@ mod health;
 mod history;
 mod idempotency;
 mod input;
+mod leaks;
 mod limits;
 mod metrics;
 mod openapi;
@@ -122,6 +123,7 @@ pub fn phases() -> Vec<Phase> {
         headers::phase(),
         agents::phase(),
         openapi::phase(),
+        leaks::phase(),
     ]
 }
 

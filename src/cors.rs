@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, If-Match, \
     If-None-Match, Last-Event-ID, Prefer, X-API-Key, X-Request-ID, X-Worker-ID, traceparent";
-const RESPONSE_HEADERS: &str =
-    "ETag, Link, Location, Preference-Applied, Retry-After, X-Request-ID";
+const RESPONSE_HEADERS: &str = "Content-Disposition, Content-Range, ETag, Link, Location, \
+    Preference-Applied, Retry-After, X-Request-ID";
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE_S: &str = "600";
 

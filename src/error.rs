@@ -4,6 +4,7 @@
 //! It must not let internal text out: a `cause` goes to the log, under the request's id.
 
 mod codes;
+mod detail;
 mod from;
 mod shortfall;
 
@@ -19,6 +20,7 @@ use engine::plan::Violation;
 
 use crate::db::iso;
 pub use codes::ErrorCode;
+pub use detail::{DetailList, with_detail_list};
 pub use shortfall::Shortfall;
 
 /// The most violations that one reply lists, and that its detail spells out.
@@ -42,10 +44,14 @@ pub enum ApiError {
     RequestInvalid(Vec<Violation>),
     /// The query does not fit.
     QueryInvalid(Vec<Violation>),
+    /// A part of the path does not fit.
+    PathInvalid(Vec<Violation>),
     /// A header does not fit.
     HeaderInvalid { name: &'static str, message: String },
     /// The body is larger than is read.
     BodyTooLarge { bytes_max: usize },
+    /// The body does not say how long it is.
+    LengthRequired,
     /// The body ended before it was complete.
     BodyInterrupted,
     /// The body is of a type that is not read.
@@ -88,6 +94,10 @@ pub enum ApiError {
     KeyOver { message: String },
     /// The account may do nothing.
     AccountSuspended,
+    /// The content has no bytes where the header Range asks for them.
+    RangeUnsatisfiable { size_bytes: u64 },
+    /// The link was not made here, or no longer works.
+    LinkInvalid { message: &'static str },
     /// No way through the plan is as cheap as the budget.
     BudgetTooSmall(Box<Shortfall>),
     /// As many executions as may be are in progress.
@@ -116,6 +126,8 @@ pub enum ApiError {
     PolicyMissing { cause: String },
     /// A journal did not answer.
     JournalUnavailable { cause: String },
+    /// The bucket did not answer.
+    StorageUnavailable { cause: String },
     /// A binding that this deployment needs is not there.
     BindingMissing { name: String },
     /// A defect.
@@ -184,12 +196,14 @@ impl ApiError {
                 .detail(format!("Line {line}, column {column}: {message}")),
             Self::RequestInvalid(found) => Parts::of(Code::RequestInvalid).violations(found),
             Self::QueryInvalid(found) => Parts::of(Code::QueryInvalid).violations(found),
+            Self::PathInvalid(found) => Parts::of(Code::PathInvalid).violations(found),
             Self::HeaderInvalid { name, message } => {
                 Parts::of(Code::HeaderInvalid).detail(format!("{name}: {message}"))
             }
             Self::BodyTooLarge { bytes_max } => {
                 Parts::of(Code::BodyTooLarge).detail(format!("At most {bytes_max} bytes are read"))
             }
+            Self::LengthRequired => Parts::of(Code::LengthRequired),
             Self::BodyInterrupted => Parts::of(Code::BodyInterrupted),
             Self::MediaTypeUnsupported => Parts::of(Code::MediaTypeUnsupported),
             Self::ApiKeyRequired => Parts::of(Code::ApiKeyRequired),
@@ -232,6 +246,9 @@ impl ApiError {
             }
             Self::KeyOver { message } => Parts::of(Code::KeyOver).detail(message.as_str()),
             Self::AccountSuspended => Parts::of(Code::AccountSuspended),
+            Self::RangeUnsatisfiable { size_bytes } => Parts::of(Code::RangeUnsatisfiable)
+                .detail(format!("The content has {size_bytes} bytes")),
+            Self::LinkInvalid { message } => Parts::of(Code::LinkInvalid).detail(*message),
             Self::BudgetTooSmall(shortfall) => Parts::of(Code::BudgetTooSmall)
                 .violations(shortfall.violations())
                 .detail(shortfall.to_string()),
@@ -262,6 +279,7 @@ impl ApiError {
             Self::DatabaseOutdated { cause } => Parts::of(Code::DatabaseOutdated).log(cause),
             Self::PolicyMissing { cause } => Parts::of(Code::PolicyMissing).log(cause),
             Self::JournalUnavailable { cause } => Parts::of(Code::JournalUnavailable).log(cause),
+            Self::StorageUnavailable { cause } => Parts::of(Code::StorageUnavailable).log(cause),
             Self::BindingMissing { name } => Parts::of(Code::BindingMissing).log(name),
             Self::Internal { cause } => Parts::of(Code::Internal).log(cause),
         }
@@ -313,6 +331,10 @@ impl IntoResponse for ApiError {
         };
         if let Some(seconds) = retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Self::RangeUnsatisfiable { size_bytes } = &self {
+            let range = HeaderValue::from_str(&format!("bytes */{size_bytes}"));
+            response.headers_mut().extend(range.ok().map(|range| (header::CONTENT_RANGE, range)));
         }
         if response.status() == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"bitware-orchestrator\"");

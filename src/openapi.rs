@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use api_types::ErrorReply;
+use api_types::registry::ValidationReply;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -29,6 +30,9 @@ pub const ADMIN: &str = "admin";
 /// See [`PUBLIC`].
 pub const AGENTS: &str = "agents";
 
+/// See [`PUBLIC`].
+pub const TOOLS: &str = "tools";
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -37,7 +41,10 @@ pub const AGENTS: &str = "agents";
             database; every execution is durable, bounded in time and money, and explains itself.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    components(schemas(ErrorReply, api_types::Violation)),
+    components(schemas(
+        ErrorReply, api_types::Violation, ValidationReply, api_types::registry::InvalidField,
+        api_types::registry::LocationPart,
+    )),
     tags(
         (name = "public", description = "Open to everybody."),
         (name = "client", description = "Client applications, with X-API-Key."),
@@ -47,6 +54,9 @@ pub const AGENTS: &str = "agents";
         (name = "agents", description = "The store of agents: what each was asked, what it did, \
             what it cost. Who reads needs the scope read, who writes is a worker or has the scope \
             admin."),
+        (name = "tools", description = "The tool registry: nodes, tools, tags and artifacts. A key \
+            with the scope read reads; a worker's credentials, or a key with the scope admin, \
+            write. A 422 lists under detail what does not fit, as FastAPI services do."),
     ),
 )]
 struct Base;
@@ -169,6 +179,14 @@ errors! {
     AlertErrors:
         "404" "There is no such alert, or it is another account's",
         "409" "The alert is resolved";
+    /// What can go wrong where bytes are stored.
+    StoreErrors:
+        "400" "The body ended early, or a header does not fit",
+        "411" "The request does not say how long the body is",
+        "413" "The body is larger than 100 MiB";
+    /// What can go wrong where a part of something is asked for.
+    RangeErrors:
+        "416" "There are no such bytes; Content-Range says how many there are";
     /// What can go wrong with an endpoint about one template.
     TemplateErrors:
         "404" "No template has this name";
@@ -234,6 +252,27 @@ errors! {
         "422" "The request does not fit; every violation is listed";
 }
 
+/// What can go wrong with the path or the query of an endpoint of the tool registry.
+pub struct RegistryPathErrors;
+
+impl IntoResponses for RegistryPathErrors {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let text = "Something of the request does not fit; every violation is listed";
+        BTreeMap::from([("422".to_owned(), response_of(ValidationReply::name(), text))])
+    }
+}
+
+/// What can go wrong with an endpoint of the tool registry that reads a body.
+pub struct RegistryBodyErrors;
+
+impl IntoResponses for RegistryBodyErrors {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let mut responses = BodyErrors::responses();
+        responses.extend(RegistryPathErrors::responses());
+        responses
+    }
+}
+
 /// The headers of a message to an execution.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
@@ -262,7 +301,11 @@ pub struct StartHeaders {
 }
 
 fn error_response(text: &str) -> RefOr<utoipa::openapi::Response> {
-    let form = Ref::from_schema_name(ErrorReply::name());
+    response_of(ErrorReply::name(), text)
+}
+
+fn response_of(schema: impl Into<String>, text: &str) -> RefOr<utoipa::openapi::Response> {
+    let form = Ref::from_schema_name(schema);
     let content = ContentBuilder::new().schema(Some(form)).build();
     ResponseBuilder::new().description(text).content("application/json", content).build().into()
 }
@@ -313,11 +356,11 @@ mod tests {
                     let is_error = status.starts_with(['4', '5']);
                     let described = response["description"].as_str();
                     assert!(described.is_some_and(|text| !text.is_empty()), "{place} {status}");
-                    assert_eq!(
-                        schema["$ref"] == "#/components/schemas/ErrorReply",
-                        is_error,
-                        "{place} {status}"
-                    );
+                    let form = match (audience, status.as_str()) {
+                        (TOOLS, "422") => "#/components/schemas/ValidationReply",
+                        _ => "#/components/schemas/ErrorReply",
+                    };
+                    assert_eq!(schema["$ref"] == form, is_error, "{place} {status}");
                 }
             }
         }

@@ -12,11 +12,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::admin::{accounts, alerts, audit, costs, keys, performance, stats, workers};
+use crate::api::registry::{
+    artifacts, content, figures, links, nodes, queries, tags, tools, upkeep,
+};
 use crate::api::{
     capabilities, completion, events, health, history, metrics, orchestrate, pipeline, restart,
     result, service, signal, templates, verbs, why,
 };
-use crate::error::ApiError;
+use crate::error::{ApiError, DetailList};
 use crate::openapi;
 use crate::pages;
 use crate::rate;
@@ -135,6 +138,51 @@ fn agents() -> OpenApiRouter {
         .routes(routes!(chat::summarise_message))
 }
 
+/// The tool registry, whose clients know its form of a 422 from FastAPI services.
+fn registry() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(nodes::create_node))
+        .routes(routes!(nodes::list_nodes))
+        .routes(routes!(nodes::list_nodes_of_type))
+        .routes(routes!(nodes::list_active_nodes))
+        .routes(routes!(nodes::show_node))
+        .routes(routes!(nodes::update_node))
+        .routes(routes!(nodes::delete_node))
+        .routes(routes!(tools::create_tool))
+        .routes(routes!(tools::list_tools))
+        .routes(routes!(tools::list_active_tools))
+        .routes(routes!(tools::list_tools_of_category))
+        .routes(routes!(tools::show_tool))
+        .routes(routes!(tools::show_tool_by_name))
+        .routes(routes!(tools::update_tool))
+        .routes(routes!(tools::delete_tool))
+        .routes(routes!(tags::add_tag))
+        .routes(routes!(tags::remove_tag))
+        .routes(routes!(tags::list_tools_by_tag))
+        .routes(routes!(artifacts::create_artifact))
+        .routes(routes!(artifacts::list_artifacts))
+        .routes(routes!(artifacts::list_artifacts_of_tool))
+        .routes(routes!(artifacts::list_large_artifacts))
+        .routes(routes!(artifacts::show_artifact))
+        .routes(routes!(artifacts::delete_artifact))
+        .routes(routes!(content::store_content))
+        .routes(routes!(content::show_content))
+        .routes(routes!(links::create_link))
+        .routes(routes!(queries::active_tools_with_nodes))
+        .routes(routes!(queries::tools_by_category_with_tags))
+        .routes(routes!(queries::node_health_status))
+        .routes(routes!(queries::large_artifacts_by_tool))
+        .routes(routes!(queries::search_tools_by_schema))
+        .routes(routes!(upkeep::cleanup_orphaned_artifacts))
+        .routes(routes!(upkeep::update_tool_status))
+        .routes(routes!(upkeep::tools_without_nodes))
+        .routes(routes!(figures::storage_usage_by_category))
+        .routes(routes!(figures::tool_usage_statistics))
+        .routes(routes!(figures::data_integrity))
+        .routes(routes!(figures::registry_summary))
+        .layer(from_fn(list_details))
+}
+
 /// The router, built once per isolate.
 pub fn router() -> &'static Router {
     static ROUTER: OnceLock<Router> = OnceLock::new();
@@ -154,7 +202,7 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    let audiences = [public(), client(), worker(), admin(), agents()];
+    let audiences = [public(), client(), worker(), admin(), agents(), registry()];
     audiences.into_iter().fold(OpenApiRouter::with_openapi(openapi::base()), OpenApiRouter::merge)
 }
 
@@ -166,6 +214,12 @@ async fn note_route(request: Request, next: Next) -> Response {
         context.note(|notes| notes.route = Some(route.as_str().to_owned()));
     }
     next.run(request).await
+}
+
+async fn list_details(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(DetailList);
+    response
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! JSON Schema as the one source of validation: the schemas that the OpenAPI document shows are
 //! those that requests are checked against, and every violation is listed with its place.
 
+pub mod registered;
+
 use std::any::{TypeId, type_name};
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -8,13 +8,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use tower_service::Service;
-use worker::web_sys;
+use worker::send::SendWrapper;
+use worker::{ResponseBody, web_sys};
 
 use crate::clock::now;
 use crate::cors;
 use crate::counts;
 use crate::db::iso;
-use crate::error::ApiError;
+use crate::error::{ApiError, DetailList, with_detail_list};
 use crate::log::{self, Level};
 use crate::request::{Deployment, RequestContext};
 use crate::router::router;
@@ -31,6 +32,18 @@ const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
     // Browsers heed it where the page came by https.
     (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
 ];
+
+/// The body of a reply that the platform itself brings: it goes from there to the client, past this
+/// Worker's memory.
+#[derive(Clone)]
+pub struct PlatformStream(Arc<SendWrapper<web_sys::ReadableStream>>);
+
+impl PlatformStream {
+    /// A stream that nobody has read from.
+    pub fn new(stream: web_sys::ReadableStream) -> Self {
+        Self(Arc::new(SendWrapper(stream)))
+    }
+}
 
 /// Answers a request. Every failure is a reply.
 pub async fn serve(request: Request<Body>, deployment: Deployment) -> Response {
@@ -94,8 +107,15 @@ pub fn from_platform(request: &web_sys::Request) -> Option<Request<Body>> {
 }
 
 /// The reply as the platform takes it: whole where it is whole, so that nothing is streamed without
-/// need.
-pub async fn to_platform(response: Response) -> worker::Result<worker::Response> {
+/// need, and a stream of the platform's own as it is.
+pub async fn to_platform(mut response: Response) -> worker::Result<worker::Response> {
+    if let Some(stream) = response.extensions_mut().remove::<PlatformStream>() {
+        let (parts, _) = response.into_parts();
+        let builder = worker::Response::builder()
+            .with_status(parts.status.as_u16())
+            .with_headers(parts.headers.into());
+        return Ok(builder.body(ResponseBody::Stream(stream.0.0.clone())));
+    }
     let Some(length) = response.body().size_hint().exact() else {
         return worker::Response::try_from(response);
     };
@@ -126,7 +146,14 @@ fn render(
     }
     let Some(error) = error else { return (Response::from_parts(parts, body), None) };
     let form = error.reply(context.id(), iso(now()));
-    let text = serde_json::to_string(&form).expect("the error form is JSON");
+    let text = match parts.extensions.remove::<DetailList>() {
+        Some(DetailList) => match with_detail_list(form) {
+            Ok(form) => serde_json::to_string(&form),
+            Err(form) => serde_json::to_string(&form),
+        },
+        None => serde_json::to_string(&form),
+    };
+    let text = text.expect("the error form is JSON");
     let json = HeaderValue::from_static("application/json");
     parts.headers.insert(header::CONTENT_TYPE, json);
     parts.headers.remove(header::CONTENT_LENGTH);

@@ -18,6 +18,7 @@ fn changed(db: &Sqlite, n: u32, change: ToolChange<'_>) -> Written {
     wait(tools::change(db, "default", &id(n), change, logged(1000 + n))).unwrap()
 }
 
+#[test]
 fn a_tool_has_a_name_of_its_own_and_a_node_of_its_account() {
     let db = with_accounts();
     add_node(&db, 1, "default");
@@ -36,6 +37,7 @@ fn a_tool_has_a_name_of_its_own_and_a_node_of_its_account() {
     assert_eq!(wait(tools::by_id(&db, "acme", &id(10))), Ok(None), "another account's");
 }
 
+#[test]
 fn a_change_of_a_tool_keeps_what_it_does_not_name() {
     let db = with_accounts();
     add_node(&db, 1, "default");
@@ -74,6 +76,7 @@ fn a_change_of_a_tool_keeps_what_it_does_not_name() {
     assert_eq!(changed(&db, 99, ToolChange::default()), Written::Absent);
 }
 
+#[test]
 fn deletes_set_or_cascade_as_declared() {
     let db = with_accounts();
     add_node(&db, 1, "default");
@@ -109,6 +112,7 @@ fn deletes_set_or_cascade_as_declared() {
     assert_eq!(logged, ["entry 500", "entry 502", "entry 503"]);
 }
 
+#[test]
 fn pages_lose_nothing_and_repeat_nothing_while_rows_come_and_go() {
     let db = with_accounts();
     let add = |n: u32| {
@@ -144,6 +148,7 @@ fn pages_lose_nothing_and_repeat_nothing_while_rows_come_and_go() {
     assert_eq!(rows.len(), 1, "no place is given twice");
 }
 
+#[test]
 fn a_status_that_somebody_sets_is_no_longer_maintenances() {
     let db = with_accounts();
     for (n, sql) in
@@ -163,6 +168,7 @@ fn a_status_that_somebody_sets_is_no_longer_maintenances() {
     assert!(!tool.disabled_by_node);
 }
 
+#[test]
 fn a_node_whose_status_is_set_is_checked_anew() {
     let db = with_accounts();
     add_node(&db, 1, "default");
@@ -180,6 +186,7 @@ fn a_node_whose_status_is_set_is_checked_anew() {
     assert_eq!(wait(nodes::page(&db, "acme", filter, FIRST)).unwrap().0.len(), 0);
 }
 
+#[test]
 fn the_largest_artifacts_come_first_and_content_is_noted_with_what_it_replaces() {
     let db = with_accounts();
     for (n, size) in [(1, 10), (2, 30), (3, 20), (4, 30), (5, 1)] {

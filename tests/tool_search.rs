@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sqlite::{Sqlite, wait};
 use tool_rows::{FIRST, add_tool, id, logged, names, with_accounts};
 
+#[test]
 fn tools_are_found_by_a_part_of_a_tag_in_any_case() {
     let db = with_accounts();
     for (n, name, tags) in
@@ -31,6 +32,7 @@ fn tools_are_found_by_a_part_of_a_tag_in_any_case() {
     assert_eq!(found("mining", Paging { skip: 1, ..FIRST }), ["b"]);
 }
 
+#[test]
 fn a_tag_is_the_same_in_any_case_and_its_number_has_an_end() {
     let db = with_accounts();
     add_tool(&db, 10, "default", "a");
@@ -70,6 +72,7 @@ fn by(db: &Sqlite, properties: Properties<'_>, paging: Paging) -> Vec<String> {
     names(wait(tool_search::by_properties(db, "default", properties, paging)).unwrap())
 }
 
+#[test]
 fn tools_are_found_by_what_their_schemas_name_at_any_depth() {
     let db = with_accounts();
     let rich = json!({
@@ -99,6 +102,7 @@ fn tools_are_found_by_what_their_schemas_name_at_any_depth() {
     assert_eq!(by(&db, Properties::Input("uri"), FIRST), ["t2"]);
 }
 
+#[test]
 fn two_lists_of_properties_are_walked_together() {
     let db = with_accounts();
     db.shell(
@@ -117,6 +121,7 @@ fn two_lists_of_properties_are_walked_together() {
     assert_eq!(by(&db, none, FIRST), Vec::<String>::new());
 }
 
+#[test]
 fn searches_and_pages_go_by_an_index() {
     let db = with_accounts();
     let plan = |statement: Statement| db.query_plan(&statement);

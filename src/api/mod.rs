@@ -17,6 +17,7 @@ pub mod pipeline;
 mod precondition;
 mod preference;
 mod query;
+pub mod registry;
 pub mod restart;
 pub mod result;
 pub mod service;

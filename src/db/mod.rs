@@ -38,6 +38,8 @@ pub mod operation;
 pub mod policy;
 pub mod projection;
 pub mod registry;
+pub mod registry_figures;
+pub mod registry_upkeep;
 pub mod revisions;
 pub mod rollup_log;
 pub mod rollups;
@@ -93,6 +95,8 @@ pub fn all_statements() -> Vec<Sql> {
         projection::STATEMENTS,
         projection_counts::STATEMENTS,
         registry::STATEMENTS,
+        registry_figures::STATEMENTS,
+        registry_upkeep::STATEMENTS,
         revisions::STATEMENTS,
         rollup_log::STATEMENTS,
         rollup_log::happened::STATEMENTS,

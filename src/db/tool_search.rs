@@ -31,11 +31,13 @@ statements! { "tool_search":
         SELECT (SELECT min(g.tag_name) FROM tool_tags AS g
           WHERE g.account_id = ?1 AND g.tag_name > tag.name)
         FROM tag WHERE tag.name IS NOT NULL
-      ) ", columns!(), "WHERE t.account_id = ?1 AND t.seq > ?2 AND t.tool_id IN (
-        SELECT g.tool_id FROM tag CROSS JOIN tool_tags AS g
+      ) ", columns!(), "WHERE t.seq IN (
+        SELECT DISTINCT x.seq FROM tag CROSS JOIN tool_tags AS g CROSS JOIN tools AS x
         WHERE instr(lower(tag.name), lower(?3)) > 0
-          AND g.account_id = ?1 AND g.tag_name = tag.name)
-      ORDER BY t.seq LIMIT ?4 OFFSET ?5");
+          AND g.account_id = ?1 AND g.tag_name = tag.name
+          AND x.tool_id = g.tool_id AND x.seq > ?2
+        ORDER BY x.seq LIMIT ?4 OFFSET ?5)
+      ORDER BY t.seq");
 
     /// A page of the tools whose schema on the side ?3 names the property ?4, as they were added:
     /// behind ?2; ?5 is how many, ?6 how many are left out.
@@ -47,12 +49,13 @@ statements! { "tool_search":
 
     /// The same for the tools that take ?3 and give ?4. The two lists are walked together, each
     /// jumping to where the other stands, so that the shorter one decides how long it takes.
-    BY_BOTH = concat!("WITH RECURSIVE walk (input, output) AS (
+    BY_BOTH = concat!("WITH RECURSIVE walk (input, output, hits) AS (
         SELECT
           (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
             AND p.direction = 'input' AND p.property = ?3 AND p.tool_seq > ?2),
           (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
-            AND p.direction = 'output' AND p.property = ?4 AND p.tool_seq > ?2)
+            AND p.direction = 'output' AND p.property = ?4 AND p.tool_seq > ?2),
+          0
         UNION ALL
         SELECT
           (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
@@ -60,8 +63,10 @@ statements! { "tool_search":
             AND p.tool_seq >= max(walk.input, walk.output) + (walk.input = walk.output)),
           (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
             AND p.direction = 'output' AND p.property = ?4
-            AND p.tool_seq >= max(walk.input, walk.output) + (walk.input = walk.output))
+            AND p.tool_seq >= max(walk.input, walk.output) + (walk.input = walk.output)),
+          walk.hits + (walk.input = walk.output)
         FROM walk WHERE walk.input IS NOT NULL AND walk.output IS NOT NULL
+          AND walk.hits < ?5 + ?6
       ) ", columns!(), "WHERE t.seq IN (
         SELECT walk.input FROM walk WHERE walk.input = walk.output LIMIT ?5 OFFSET ?6)
       ORDER BY t.seq");

@@ -54,10 +54,14 @@ codes! {
         ["Correct the fields under violations."];
     QueryInvalid UNPROCESSABLE_ENTITY "query.invalid" "The query does not fit"
         ["Correct the parameters under violations."];
+    PathInvalid UNPROCESSABLE_ENTITY "path.invalid" "The path does not fit"
+        ["Correct the parts of the path under violations."];
     HeaderInvalid BAD_REQUEST "header.invalid" "A header does not fit"
         ["Correct or leave out the header."];
     BodyTooLarge PAYLOAD_TOO_LARGE "body.too_large" "The body is too large"
         ["Send less, or send a reference to the data."];
+    LengthRequired LENGTH_REQUIRED "body.length_required" "The body does not say how long it is"
+        ["Send the header Content-Length."];
     BodyInterrupted BAD_REQUEST "body.interrupted" "The body ended before it was complete"
         ["Send the request again."];
     MediaTypeUnsupported UNSUPPORTED_MEDIA_TYPE "body.media_type" "The body must be JSON"
@@ -100,6 +104,10 @@ codes! {
         ["Issue a new key, or go on with the successor that detail names."];
     AccountSuspended FORBIDDEN "account.suspended" "The account is suspended"
         ["Ask the operator why, and to activate it."];
+    RangeUnsatisfiable RANGE_NOT_SATISFIABLE "range.unsatisfiable" "The content has no such range"
+        ["Ask for bytes before the length that Content-Range names, or for all."];
+    LinkInvalid FORBIDDEN "link.invalid" "The link does not work"
+        ["Ask whoever gave it for a new one, or send a credential."];
     BudgetTooSmall PAYMENT_REQUIRED "budget.too_small" "The budget is too small"
         ["Raise budget_limit, or choose another strategy or template."];
     AccountBudgetExhausted PAYMENT_REQUIRED "account.budget_exhausted"
@@ -171,6 +179,8 @@ codes! {
         ["An operator must restore the seed rows of schema.sql."];
     JournalUnavailable SERVICE_UNAVAILABLE "journal.unavailable" "The journal did not answer"
         ["Try again after a pause, with the same Idempotency-Key."];
+    StorageUnavailable SERVICE_UNAVAILABLE "storage.unavailable" "The storage did not answer"
+        ["Try again after a pause."];
     BindingMissing SERVICE_UNAVAILABLE "config.binding_missing" "The deployment is incomplete"
         ["An operator must add the binding that the log names."];
     Internal INTERNAL_SERVER_ERROR "internal" "Internal error"

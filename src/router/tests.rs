@@ -56,11 +56,8 @@ async fn every_documented_endpoint_is_routed_and_no_other_method() {
     let documented = documented();
     assert!(documented.len() >= 11, "{documented:?}");
     for (path, methods) in documented {
-        let path = path
-            .replace("{id}", "x")
-            .replace("{name}", "x")
-            .replace("{step}", "x")
-            .replace("{file}", "x");
+        let filled = |part: &str| if part.starts_with('{') { "x" } else { part }.to_owned();
+        let path = path.split('/').map(filled).collect::<Vec<_>>().join("/");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let (status, headers, body) = ask(method, &path, &[], "").await;
             let place = format!("{method} {path}: {body}");

@@ -15,6 +15,7 @@ mod history;
 mod orchestrate;
 mod pipeline;
 mod plan;
+pub mod registry;
 mod service;
 mod why;
 

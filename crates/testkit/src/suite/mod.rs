@@ -15,6 +15,7 @@ mod admin_figures;
 mod admin_keys;
 mod admin_workers;
 mod agents;
+mod artifacts;
 mod asynchronous;
 mod authentication;
 mod cache;
@@ -35,6 +36,8 @@ mod plan;
 mod public;
 mod signals;
 mod templates;
+mod tool_queries;
+mod tool_registry;
 mod verbs;
 mod why;
 
@@ -119,6 +122,9 @@ pub fn phases() -> Vec<Phase> {
         admin_workers::phase(),
         admin_keys::phase(),
         admin_figures::phase(),
+        tool_registry::phase(),
+        tool_queries::phase(),
+        artifacts::phase(),
         limits::phase(),
         headers::phase(),
         agents::phase(),

@@ -801,6 +801,21 @@ SELECT
 FROM urgency_levels AS s
 CROSS JOIN (SELECT NULL AS use_emergency_budget) AS absent;
 
+-- What version 6 of the schema took away: that a template's revisions differ from each other.
+CREATE TABLE IF NOT EXISTS template_revisions (
+  template_name, revision, content_hash, definition, created_at
+);
+
+CREATE TABLE IF NOT EXISTS kept_template_revisions (
+  template_name, revision, content_hash, definition, created_at,
+  PRIMARY KEY (template_name, revision)
+);
+
+INSERT OR REPLACE INTO kept_template_revisions (
+  template_name, revision, content_hash, definition, created_at
+)
+SELECT template_name, revision, content_hash, definition, created_at FROM template_revisions;
+
 -- Children first: to drop a parent deletes the rows that refer to it. A table that comes to refer
 -- to one of these must be kept in the same way.
 DROP TABLE worker_execution_results;
@@ -811,6 +826,7 @@ DROP TABLE worker_registry;
 DROP TABLE execution_strategies;
 DROP TABLE quality_levels;
 DROP TABLE urgency_levels;
+DROP TABLE template_revisions;
 
 -- == part 1: tables, indexes, triggers ==
 
@@ -952,16 +968,27 @@ CREATE TABLE IF NOT EXISTS pipeline_steps (
 ) STRICT;
 
 -- What was published, for ever. No foreign key: executions name revisions of templates that are
--- gone, and a template made again under its old name goes on counting.
+-- gone, and a template made again under its old name goes on counting. Several may hold the same:
+-- a rollback publishes old content anew. The newest that holds what the rows say counts.
 CREATE TABLE IF NOT EXISTS template_revisions (
   template_name TEXT NOT NULL,
   revision INTEGER NOT NULL CHECK (revision > 0),
   content_hash TEXT NOT NULL CHECK (length(content_hash) = 64),
   definition TEXT NOT NULL CHECK (json_valid(definition)),
   created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-  PRIMARY KEY (template_name, revision),
-  UNIQUE (template_name, content_hash)
+  PRIMARY KEY (template_name, revision)
 ) STRICT;
+CREATE INDEX IF NOT EXISTS template_revisions_by_content
+  ON template_revisions (template_name, content_hash, revision DESC);
+
+-- The entry of the audit log that says who published a revision. No foreign keys: both outlive the
+-- template, and entries of the log are removed when their time is over.
+CREATE TABLE IF NOT EXISTS template_publications (
+  template_name TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision > 0),
+  audit_id TEXT NOT NULL,
+  PRIMARY KEY (template_name, revision)
+) STRICT, WITHOUT ROWID;
 
 -- One row. What isolates keep in memory is good for as long as the count stands still.
 CREATE TABLE IF NOT EXISTS change_counter (
@@ -2233,6 +2260,9 @@ SELECT
   name, deadline_ms, priority, use_emergency_budget, description
 FROM kept_urgency_levels;
 
+INSERT INTO template_revisions (template_name, revision, content_hash, definition, created_at)
+SELECT template_name, revision, content_hash, definition, created_at FROM kept_template_revisions;
+
 DROP TABLE kept_worker_registry;
 DROP TABLE kept_pipeline_steps;
 DROP TABLE kept_pipeline_templates;
@@ -2241,6 +2271,7 @@ DROP TABLE kept_pipeline_executions;
 DROP TABLE kept_execution_strategies;
 DROP TABLE kept_quality_levels;
 DROP TABLE kept_urgency_levels;
+DROP TABLE kept_template_revisions;
 
 -- == part 2: seed rows ==
 -- They are added where they are missing and never touched where they are there (DO NOTHING, not OR
@@ -2526,6 +2557,7 @@ INSERT INTO schema_version (version, name) VALUES
   (3, '0003_strategies'),
   (4, '0004_reviewed_pipeline'),
   (5, '0005_administration'),
+  (6, '0006_template_publications'),
   (7, '0007_rollups'),
   (8, '0008_retention'),
   (9, '0009_operation'),

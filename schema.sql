@@ -150,16 +150,27 @@ CREATE TABLE IF NOT EXISTS pipeline_steps (
 ) STRICT;
 
 -- What was published, for ever. No foreign key: executions name revisions of templates that are
--- gone, and a template made again under its old name goes on counting.
+-- gone, and a template made again under its old name goes on counting. Several may hold the same:
+-- a rollback publishes old content anew. The newest that holds what the rows say counts.
 CREATE TABLE IF NOT EXISTS template_revisions (
   template_name TEXT NOT NULL,
   revision INTEGER NOT NULL CHECK (revision > 0),
   content_hash TEXT NOT NULL CHECK (length(content_hash) = 64),
   definition TEXT NOT NULL CHECK (json_valid(definition)),
   created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-  PRIMARY KEY (template_name, revision),
-  UNIQUE (template_name, content_hash)
+  PRIMARY KEY (template_name, revision)
 ) STRICT;
+CREATE INDEX IF NOT EXISTS template_revisions_by_content
+  ON template_revisions (template_name, content_hash, revision DESC);
+
+-- The entry of the audit log that says who published a revision. No foreign keys: both outlive the
+-- template, and entries of the log are removed when their time is over.
+CREATE TABLE IF NOT EXISTS template_publications (
+  template_name TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision > 0),
+  audit_id TEXT NOT NULL,
+  PRIMARY KEY (template_name, revision)
+) STRICT, WITHOUT ROWID;
 
 -- One row. What isolates keep in memory is good for as long as the count stands still.
 CREATE TABLE IF NOT EXISTS change_counter (
@@ -1626,6 +1637,7 @@ INSERT INTO schema_version (version, name) VALUES
   (3, '0003_strategies'),
   (4, '0004_reviewed_pipeline'),
   (5, '0005_administration'),
+  (6, '0006_template_publications'),
   (7, '0007_rollups'),
   (8, '0008_retention'),
   (9, '0009_operation'),

@@ -49,7 +49,8 @@ pub fn entry(context: &RequestContext, caller: &Caller, change: Change<'_>) -> S
     audit::add(&written(context, caller, change))
 }
 
-fn written(context: &RequestContext, caller: &Caller, change: Change<'_>) -> Entry {
+/// The entry that such a statement adds.
+pub fn written(context: &RequestContext, caller: &Caller, change: Change<'_>) -> Entry {
     let Change { change, subject_type, subject, account, before, after } = change;
     let (actor_type, actor) = caller.actor();
     Entry {

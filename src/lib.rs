@@ -30,6 +30,7 @@ mod nesting;
 mod openapi;
 mod pages;
 mod plans;
+pub mod publishing;
 mod rate;
 mod request;
 mod router;

@@ -53,6 +53,11 @@ pub fn check_published(
     Ok(violations(&validator, instance, prefix))
 }
 
+/// Why a template's schema is none.
+pub fn problem(schema: &Value) -> Option<String> {
+    compile(schema).err().map(|error| clipped(&error))
+}
+
 /// Everything in `body` that does not fit the schema of `T`.
 pub fn check_body<T: ToSchema + 'static>(body: &Value) -> Vec<Violation> {
     let validator = cached::<T>(|| {

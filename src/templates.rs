@@ -7,22 +7,22 @@
 //! in which other requests do not wait for the one that looks. Where the database does not answer,
 //! what is known stays good for [`KNOWN_FOR_MAX`]: rows that nobody can reach do not change.
 
+mod canonical;
+
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use engine::plan::definition::TemplateDefinition;
 use engine::plan::{Plan, Violation};
 use engine::time::{Millis, Timestamp};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::db::meta::{self, Count};
 use crate::db::policy::{self, Policy};
 use crate::db::templates::{self as rows, LoadedTemplate};
 use crate::db::{Database, DbError, revisions};
+pub use canonical::{canonical_json, sha256_hex};
 
 /// How long the change counter is not looked at after a look.
 const LOOK_EVERY: Millis = Millis::from_secs(4);
@@ -123,7 +123,7 @@ impl TemplateCache {
         self.known.borrow_mut().policy = Some((loaded.count.count, Arc::new(loaded.policy)));
         let template = match loaded.template {
             None => Err(TemplateError::NotFound),
-            Some(template) => publish(db, self.at_own_urls(template)).await,
+            Some(template) => publish(db, at_own_urls(template, &self.worker_urls)).await,
         };
         if let Err(TemplateError::Db(error)) = template {
             return Err(error.into());
@@ -131,18 +131,6 @@ impl TemplateCache {
         let name = name.or(loaded.count.default_template.as_deref());
         if let Some(name) = name {
             self.known.borrow_mut().keep(name, loaded.count.count, now, template.clone());
-        }
-        template
-    }
-
-    fn at_own_urls(&self, mut template: LoadedTemplate) -> LoadedTemplate {
-        let TemplateDefinition { workers, templates, .. } = &mut template.definition;
-        let nested = templates.values_mut().flat_map(|nested| &mut nested.workers);
-        for (name, worker) in workers.iter_mut().chain(nested) {
-            if let Some(url) = self.worker_urls.get(name) {
-                worker.service_binding = None;
-                worker.base_url = Some(url.clone());
-            }
         }
         template
     }
@@ -176,6 +164,11 @@ impl TemplateCache {
         let count = meta::count(db).await?;
         self.known.borrow_mut().learn(&count, now);
         Ok(count.default_template)
+    }
+
+    /// Looks at the database anew before the next use: this isolate has changed it.
+    pub fn forget(&self) {
+        self.known.borrow_mut().count = None;
     }
 
     /// How many templates are kept, those that do not exist included.
@@ -262,6 +255,50 @@ pub fn content_hash(definition: &TemplateDefinition) -> String {
     sha256_hex(canonical(definition).as_bytes())
 }
 
+/// What the rows of a template come to.
+pub struct Compiled {
+    /// The canonical definition.
+    pub json: String,
+    /// SHA-256 of it, in hex.
+    pub content_hash: String,
+    /// What can be started, or all that is wrong.
+    pub plan: Result<Arc<Plan>, Vec<Violation>>,
+}
+
+/// Puts the URLs at which this deployment reaches workers, by name, in the place of the registry's.
+pub fn at_own_urls(
+    mut template: LoadedTemplate,
+    worker_urls: &BTreeMap<String, String>,
+) -> LoadedTemplate {
+    let TemplateDefinition { workers, templates, .. } = &mut template.definition;
+    let nested = templates.values_mut().flat_map(|nested| &mut nested.workers);
+    for (name, worker) in workers.iter_mut().chain(nested) {
+        if let Some(url) = worker_urls.get(name) {
+            worker.service_binding = None;
+            worker.base_url = Some(url.clone());
+        }
+    }
+    template
+}
+
+/// Compiles what the rows say.
+pub fn compile(template: &LoadedTemplate) -> Compiled {
+    let definition = &template.definition;
+    let json = canonical(definition);
+    let content_hash = sha256_hex(json.as_bytes());
+    let refused = [engine::plan::overlooked(definition), engine::plan::unpriced(definition)];
+    let plan = match crate::plans::plan(&content_hash, definition) {
+        Ok(plan) if template.violations.is_empty() && refused.iter().all(Vec::is_empty) => Ok(plan),
+        compiled => {
+            let [overlooked, unpriced] = refused;
+            let compiled = compiled.err().unwrap_or_default();
+            let found = [compiled, overlooked, unpriced].concat();
+            Err(together(template.violations.clone(), found))
+        }
+    };
+    Compiled { json, content_hash, plan }
+}
+
 /// Compiles what the rows say and finds the revision that holds it; stores one when it is new.
 async fn publish(
     db: &impl Database,
@@ -270,19 +307,9 @@ async fn publish(
     if !template.is_active {
         return Err(TemplateError::Inactive);
     }
+    let Compiled { json, content_hash, plan } = compile(&template);
+    let plan = plan.map_err(TemplateError::Invalid)?;
     let definition = template.definition;
-    let json = canonical(&definition);
-    let content_hash = sha256_hex(json.as_bytes());
-    let refused = [engine::plan::overlooked(&definition), engine::plan::unpriced(&definition)];
-    let plan = match crate::plans::plan(&content_hash, &definition) {
-        Ok(plan) if template.violations.is_empty() && refused.iter().all(Vec::is_empty) => plan,
-        compiled => {
-            let [overlooked, unpriced] = refused;
-            let compiled = compiled.err().unwrap_or_default();
-            let found = [compiled, overlooked, unpriced].concat();
-            return Err(TemplateError::Invalid(together(template.violations, found)));
-        }
-    };
     let revision = match template.newest.filter(|newest| newest.content_hash == content_hash) {
         Some(newest) => newest.revision,
         None => {
@@ -301,9 +328,12 @@ async fn publish(
 }
 
 /// All violations once, without those that only follow from a field that could not be read.
-fn together(unread: Vec<Violation>, found: Vec<Violation>) -> Vec<Violation> {
+pub fn together(unread: Vec<Violation>, found: Vec<Violation>) -> Vec<Violation> {
     let follows = |violation: &Violation| {
-        unread.iter().any(|found| violation.pointer.starts_with(found.pointer.as_str()))
+        unread.iter().any(|found| {
+            let within = violation.pointer.strip_prefix(found.pointer.as_str());
+            within.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
     };
     let mut all: Vec<Violation> = Vec::new();
     for violation in found.into_iter().filter(|violation| !follows(violation)) {
@@ -320,62 +350,9 @@ fn canonical(definition: &TemplateDefinition) -> String {
     canonical_json(&value)
 }
 
-/// JSON with sorted keys and no spaces.
-pub fn canonical_json(value: &Value) -> String {
-    let mut text = String::new();
-    write_canonical(value, &mut text);
-    text
-}
-
-fn write_canonical(value: &Value, text: &mut String) {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_unstable_by_key(|(key, _)| key.as_str());
-            text.push('{');
-            for (at, (key, value)) in fields.into_iter().enumerate() {
-                let comma = if at == 0 { "" } else { "," };
-                write!(text, "{comma}{}:", Value::from(key.as_str()))
-                    .expect("writing to a String never fails");
-                write_canonical(value, text);
-            }
-            text.push('}');
-        }
-        Value::Array(elements) => {
-            text.push('[');
-            for (at, element) in elements.iter().enumerate() {
-                if at > 0 {
-                    text.push(',');
-                }
-                write_canonical(element, text);
-            }
-            text.push(']');
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            write!(text, "{value}").expect("writing to a String never fails");
-        }
-    }
-}
-
-/// SHA-256 as hexadecimal digits.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    crate::db::api_keys::hex(&Sha256::digest(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn equal_documents_are_equal_text() {
-        let one: Value =
-            serde_json::from_str(r#"{"b": [1, {"z": 1, "a": 2}], "a": "\u0041"}"#).unwrap();
-        let two: Value = serde_json::from_str(r#"{"a":"A","b":[1,{"a":2,"z":1}]}"#).unwrap();
-        assert_eq!(canonical_json(&one), canonical_json(&two));
-        assert_eq!(canonical_json(&one), r#"{"a":"A","b":[1,{"a":2,"z":1}]}"#);
-        assert_ne!(canonical_json(&json!([1, 2])), canonical_json(&json!([2, 1])));
-    }
 
     #[test]
     fn what_follows_from_an_unread_field_is_not_reported_twice() {
@@ -386,9 +363,9 @@ mod tests {
         };
         let all = together(
             vec![found("/steps/0/kind")],
-            vec![found("/steps/0/kind"), found("/steps/0/worker"), found("/steps")],
+            vec![found("/steps/0/kind/x"), found("/steps/0/kinds"), found("/steps")],
         );
         let pointers: Vec<&str> = all.iter().map(|found| found.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/steps/0/kind", "/steps/0/worker", "/steps"]);
+        assert_eq!(pointers, ["/steps/0/kind", "/steps/0/kinds", "/steps"]);
     }
 }

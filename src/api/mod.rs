@@ -8,7 +8,7 @@ pub mod completion;
 pub mod events;
 pub mod health;
 pub mod history;
-mod merge_patch;
+pub mod merge_patch;
 mod message;
 pub mod metrics;
 pub mod optimization;

@@ -180,7 +180,7 @@ impl Reader {
 
 /// A condition column holds the object form as JSON, or CEL as it is. CEL such as `true` may be
 /// JSON by chance: only an object is taken as JSON, and a string for those who quoted their CEL.
-fn condition(text: String) -> Option<Value> {
+pub(crate) fn condition(text: String) -> Option<Value> {
     match serde_json::from_str(&text) {
         Ok(Value::Object(form)) => Some(Value::Object(form)),
         Ok(Value::String(cel)) => Some(Value::String(cel)),

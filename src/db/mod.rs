@@ -27,6 +27,7 @@ pub mod api_keys;
 pub mod archive;
 pub mod artifacts;
 pub mod audit;
+pub mod drafts;
 pub mod duties;
 pub mod executions;
 pub mod history;
@@ -51,6 +52,7 @@ pub mod workers;
 
 pub use d1::D1;
 pub use database::Database;
+pub(crate) use definition::condition;
 pub use error::{DbError, DbErrorKind};
 pub use paging::{Paging, Sequenced};
 pub use row::{Row, Rows, iso};
@@ -84,6 +86,7 @@ pub fn all_statements() -> Vec<Sql> {
         artifacts::STATEMENTS,
         audit::STATEMENTS,
         duties::STATEMENTS,
+        drafts::STATEMENTS,
         executions::STATEMENTS,
         history::STATEMENTS,
         keyring::STATEMENTS,

@@ -39,6 +39,7 @@ macro_rules! columns {
       FROM pipeline_templates AS t "
     };
 }
+pub(super) use columns;
 
 /// All that the row of a step says.
 macro_rules! step_columns {
@@ -49,6 +50,7 @@ macro_rules! step_columns {
       FROM pipeline_steps AS s "
     };
 }
+pub(super) use step_columns;
 
 statements! { "templates":
     /// Templates that may be started, for the list.
@@ -57,6 +59,18 @@ statements! { "templates":
         t.updated_at,
         (SELECT count(*) FROM pipeline_steps AS s WHERE s.template_name = t.name) AS step_count
       FROM pipeline_templates AS t WHERE t.is_active = 1 ORDER BY t.name";
+
+    /// A page of all templates, by name. ?1 active or not, ?2 category; NULL filters nothing. ?3 is
+    /// the name that the page comes after, ?4 is how many.
+    ALL = "SELECT t.name, t.display_name, t.description, t.category, t.is_active, t.is_default,
+        t.updated_at,
+        (SELECT count(*) FROM pipeline_steps AS s WHERE s.template_name = t.name) AS step_count,
+        (SELECT max(r.revision) FROM template_revisions AS r
+          WHERE r.template_name = t.name) AS newest_revision
+      FROM pipeline_templates AS t
+      WHERE (?1 IS NULL OR t.is_active = ?1) AND (?2 IS NULL OR t.category = ?2)
+        AND (?3 IS NULL OR t.name > ?3)
+      ORDER BY t.name LIMIT ?4";
 
     /// One template; ?1 is its name, NULL for the default template.
     ONE = concat!(columns!(), "WHERE t.name = coalesce(
@@ -104,6 +118,31 @@ pub struct TemplateSummary {
     pub updated_at: String,
     /// How many steps it has.
     pub step_count: u32,
+}
+
+/// A template as operators see it in the list.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Listed {
+    /// The key.
+    pub name: String,
+    /// What people call it.
+    pub display_name: String,
+    /// What it is for.
+    pub description: String,
+    /// What it is filed under.
+    pub category: String,
+    /// Whether it may be started.
+    #[serde(deserialize_with = "flag")]
+    pub is_active: bool,
+    /// Whether requests that name no template get it.
+    #[serde(deserialize_with = "flag")]
+    pub is_default: bool,
+    /// When its row was last changed.
+    pub updated_at: String,
+    /// How many steps it has.
+    pub step_count: u64,
+    /// The revision that was published last.
+    pub newest_revision: Option<u64>,
 }
 
 /// A template as its row has it.
@@ -233,6 +272,20 @@ pub async fn list(db: &impl Database) -> Result<Vec<TemplateSummary>, DbError> {
     db.query(LIST.statement()).await?.decode()
 }
 
+/// A page of all templates by name, behind the one called `after`, and whether there are more.
+pub async fn all(
+    db: &impl Database,
+    (is_active, category): (Option<bool>, Option<&str>),
+    after: Option<&str>,
+    limit: u32,
+) -> Result<(Vec<Listed>, bool), DbError> {
+    let statement = ALL.with(is_active).with(category).with(after).with(limit + 1);
+    let mut found: Vec<Listed> = db.query(statement).await?.decode()?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    Ok((found, more))
+}
+
 /// The template `name` with its steps, active or not; without a name, the default template.
 pub async fn one(
     db: &impl Database,
@@ -243,6 +296,11 @@ pub async fn one(
         return Ok(None);
     };
     Ok(Some(TemplateDetail { template, steps: steps.decode()? }))
+}
+
+/// The row of the template `name`, active or not.
+pub async fn row(db: &impl Database, name: &str) -> Result<Option<Template>, DbError> {
+    db.query(ONE.with(name)).await?.first()
 }
 
 /// The template `name` as a document, without a name the default one. `None` when there is no such
@@ -286,7 +344,7 @@ pub async fn load(db: &impl Database, name: Option<&str>) -> Result<Loaded, DbEr
     })
 }
 
-fn steps_by_template(rows: &Rows) -> Result<BTreeMap<String, Vec<Step>>, DbError> {
+pub(super) fn steps_by_template(rows: &Rows) -> Result<BTreeMap<String, Vec<Step>>, DbError> {
     let mut by_template: BTreeMap<String, Vec<Step>> = BTreeMap::new();
     for StepOf { template_name, step } in rows.decode()? {
         by_template.entry(template_name).or_default().push(step);

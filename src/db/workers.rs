@@ -30,6 +30,7 @@ macro_rules! columns {
         )
     };
 }
+pub(super) use columns;
 
 statements! { "workers":
     /// All workers that the registry offers.

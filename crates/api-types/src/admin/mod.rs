@@ -5,6 +5,8 @@ mod alerts;
 mod audit;
 mod figures;
 mod keys;
+mod revisions;
+mod templates;
 mod workers;
 
 pub use accounts::{
@@ -24,6 +26,16 @@ pub use figures::{
 pub use keys::{
     ApiKeyEntry, ApiKeyPatch, ApiKeysQuery, ApiKeysReply, IssuedApiKey, KeyScope, KeyStatus,
     NewApiKey, RotateRequest, RotatedApiKey,
+};
+pub use revisions::{
+    CloneRequest, DiffQuery, DiffReply, FieldDifference, PartDifference, PartsDifference,
+    Publication, RevisionEntry, RevisionReply, RevisionsQuery, RevisionsReply, RollbackRequest,
+    TemplateDifference,
+};
+pub use templates::{
+    AdminTemplateEntry, AdminTemplateReply, AdminTemplatesQuery, AdminTemplatesReply,
+    FailureToleranceWord, StepDocument, StepKindWord, TemplateDocument, TemplatePatch,
+    TemplateValidationReply,
 };
 pub use workers::{
     NewWorker, RegisteredWorker, RetireQuery, WorkerBreaker, WorkerCheckReply, WorkerDocument,

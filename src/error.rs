@@ -371,7 +371,8 @@ fn one_line(violations: &[Violation]) -> String {
     line
 }
 
-fn wire_violation(violation: &Violation) -> api_types::Violation {
+/// A violation as replies have it.
+pub fn wire_violation(violation: &Violation) -> api_types::Violation {
     let Violation { pointer, code, message } = violation.clone();
     api_types::Violation { pointer, code, message }
 }

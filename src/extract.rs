@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
 use crate::schema;
-pub use path::{ExecutionPath, ResourcePath, SignalPath, StepPath, TemplatePath};
+pub use path::{ExecutionPath, ResourcePath, RevisionPath, SignalPath, StepPath, TemplatePath};
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -187,15 +187,16 @@ fn value_of(bytes: &[u8]) -> Result<Value, ApiError> {
 
 /// What fits the schema also fits the type; where the two ever differ, the place is named.
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let parts = error.path().iter().map(ToString::to_string);
-        let path = parts.map(|part| format!("/{}", schema::escape(&part)));
-        ApiError::RequestInvalid(vec![Violation {
-            pointer: path.collect(),
-            code: "type".to_owned(),
-            message: error.inner().to_string(),
-        }])
-    })
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| ApiError::RequestInvalid(vec![misfit(&error)]))
+}
+
+/// What does not fit a type, with its place.
+pub fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Violation {
+    let parts = error.path().iter().map(ToString::to_string);
+    let path = parts.map(|part| format!("/{}", schema::escape(&part)));
+    let (code, message) = ("type".to_owned(), error.inner().to_string());
+    Violation { pointer: path.collect(), code, message }
 }
 
 /// The message of `serde_json` without the place, which has fields of its own.

@@ -190,6 +190,13 @@ errors! {
     /// What can go wrong with an endpoint about one template.
     TemplateErrors:
         "404" "No template has this name";
+    /// What can go wrong with a change of one template.
+    TemplateChangeErrors:
+        "400" "The body is not valid JSON, or a header does not fit",
+        "404" "No template, or no revision of it, has this name or number",
+        "409" "The template is in use, there is one of this name, or what it would be cannot be \
+            started",
+        "412" "It is no longer what If-Match names";
     /// What can go wrong with the plan of an execution.
     PlanErrors:
         "404" "No template has this name",

@@ -97,6 +97,27 @@ fn admin() -> OpenApiRouter {
         .routes(routes!(alerts::resolve_alert))
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(audit::show_audit_entry))
+        .merge(templates_by_operators())
+}
+
+fn templates_by_operators() -> OpenApiRouter {
+    use crate::api::admin::templates::{change, read, revisions};
+    OpenApiRouter::new()
+        .routes(routes!(read::list_admin_templates))
+        .routes(routes!(change::create_template))
+        .routes(routes!(read::show_admin_template))
+        .routes(routes!(change::replace_template))
+        .routes(routes!(change::patch_template))
+        .routes(routes!(change::remove_template))
+        .routes(routes!(read::validate_template))
+        .routes(routes!(revisions::list_revisions))
+        .routes(routes!(revisions::show_revision))
+        .routes(routes!(revisions::diff_revisions))
+        .routes(routes!(change::roll_back_template))
+        .routes(routes!(change::clone_template))
+        .routes(routes!(change::activate_template))
+        .routes(routes!(change::deactivate_template))
+        .routes(routes!(change::default_template))
 }
 
 /// The store of agents.

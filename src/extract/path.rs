@@ -11,6 +11,8 @@ use crate::error::ApiError;
 const TEMPLATE_NAME_CHARS_MAX: usize = 64;
 /// The longest name of a thing that is looked up.
 const RESOURCE_NAME_CHARS_MAX: usize = 128;
+/// The greatest number of a revision: what D1 keeps exactly.
+const REVISION_MAX: u64 = (1 << 53) - 1;
 /// The longest name of a signal.
 const SIGNAL_NAME_CHARS_MAX: usize = 64;
 
@@ -19,6 +21,9 @@ pub struct ExecutionPath(pub ExecutionId);
 
 /// The template that the path names.
 pub struct TemplatePath(pub String);
+
+/// The revision that the path names; what is no number names none.
+pub struct RevisionPath(pub Option<u64>);
 
 /// The step that the path names: `step`, or `step[3]` for one element of a map.
 pub struct StepPath(pub String);
@@ -49,6 +54,15 @@ impl<S: Send + Sync> FromRequestParts<S> for TemplatePath {
             return Err(ApiError::TemplateNotFound { name });
         }
         Ok(Self(name))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RevisionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let number = part(parts, state, "revision").await.and_then(|text| text.parse().ok());
+        Ok(Self(number.filter(|number| (1..=REVISION_MAX).contains(number))))
     }
 }
 

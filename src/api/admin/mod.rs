@@ -9,4 +9,5 @@ pub mod figures;
 pub mod keys;
 pub mod performance;
 pub mod stats;
+pub mod templates;
 pub mod workers;

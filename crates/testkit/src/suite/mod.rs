@@ -13,6 +13,7 @@ mod subject;
 
 mod admin_figures;
 mod admin_keys;
+mod admin_templates;
 mod admin_workers;
 mod agents;
 mod artifacts;
@@ -118,6 +119,7 @@ pub fn phases() -> Vec<Phase> {
         history::phase(),
         metrics::phase(),
         templates::phase(),
+        admin_templates::phase(),
         plan::phase(),
         admin_workers::phase(),
         admin_keys::phase(),

@@ -181,6 +181,7 @@ mod tests {
             request: json!({ "topic": "hush" }),
             terms: Terms::default(),
             traceparent: Some(format!("00-{TRACE}-b7ad6b7169203331-01")),
+            key: None,
             parent: None,
             restarted_from: None,
         };

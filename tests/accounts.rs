@@ -34,10 +34,12 @@ fn limits_are_read_once_a_minute_and_a_change_is_seen_then() {
     assert_eq!(ask(ms(FRESH_FOR) - 1), Limits::default());
     assert_eq!(db.trips.get(), trips);
     let daily_max = Some(MicroUsd::from_micros(5_000_000));
-    let limits = Limits { executions_max: Some(3), daily_max, monthly_max: None };
+    let limits = Limits { executions_max: Some(3), daily_max, ..Limits::default() };
     assert_eq!(ask(ms(FRESH_FOR)), limits);
     assert_eq!(db.trips.get(), trips + 1);
     assert_eq!(wait(cache.limits(&db, "nobody", at(0))).unwrap(), Limits::default());
+    set(&db, "status = 'suspended'");
+    assert!(!ask(2 * ms(FRESH_FOR) - 1).suspended && ask(2 * ms(FRESH_FOR)).suspended);
 }
 
 #[test]

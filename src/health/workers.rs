@@ -177,8 +177,14 @@ pub async fn look(site: &Site, worker: &Worker) -> Seen {
         http_status: answer.as_ref().ok().map(|(status, _)| *status),
         reported_status: said("status"),
         reported_version: said("version"),
-        error: answer.as_ref().err().map(|text| cut(text)),
+        error: answer.as_ref().err().map(|text| reason(text)),
     }
+}
+
+/// Why there was no answer. The platform says no more of a connection that failed than a number of
+/// its own log.
+fn reason(text: &str) -> String {
+    if text.contains("internal error") { "no connection".to_owned() } else { cut(text) }
 }
 
 /// What others wrote, short enough to be shown.

@@ -49,7 +49,7 @@ fn found() -> Found {
         }],
         accounts: vec![AccountGauges {
             account: "acme".to_owned(),
-            gates: Gates { places: 2, waiting: 1, gates: vec![gate] },
+            gates: Gates { places: 2, waiting: 1, gates: vec![gate], ..Gates::default() },
         }],
         installation: Some(Installation {
             workers: vec![WorkerState {

@@ -13,6 +13,7 @@ mod clock;
 mod config;
 mod cors;
 mod counts;
+mod csv;
 pub mod db;
 mod driver;
 mod effects;

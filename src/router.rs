@@ -16,8 +16,8 @@ use crate::api::registry::{
     artifacts, content, figures, links, nodes, queries, tags, tools, upkeep,
 };
 use crate::api::{
-    capabilities, completion, events, health, history, metrics, orchestrate, pipeline, restart,
-    result, service, signal, templates, verbs, why,
+    capabilities, completion, events, health, history, insights, metrics, orchestrate, pipeline,
+    restart, result, service, signal, templates, verbs, why,
 };
 use crate::error::{ApiError, DetailList};
 use crate::openapi;
@@ -50,6 +50,7 @@ fn client() -> OpenApiRouter {
         .routes(routes!(history::pipeline_history))
         .routes(routes!(health::pipeline_health))
         .routes(routes!(metrics::metrics))
+        .routes(routes!(insights::performance_insights))
         .routes(routes!(verbs::cancel))
         .routes(routes!(verbs::kill))
         .routes(routes!(verbs::pause))

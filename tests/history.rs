@@ -3,7 +3,9 @@
 
 mod sqlite;
 
-use bitware_orchestrator::db::history::{Cursor, Filter, PAGE_MAX, page, page_statement, total};
+use bitware_orchestrator::db::history::{
+    Cursor, Filter, LOOKED_AT_MAX, PAGE_MAX, far_statement, page, page_statement, total,
+};
 use engine::time::Timestamp;
 use sqlite::{Sqlite, wait};
 
@@ -25,10 +27,20 @@ fn filled() -> Sqlite {
 }
 
 fn walk(db: &Sqlite, account: &str, filter: &Filter, limit: u32) -> Vec<String> {
+    walk_looking_at(db, account, filter, limit, LOOKED_AT_MAX)
+}
+
+fn walk_looking_at(
+    db: &Sqlite,
+    account: &str,
+    filter: &Filter,
+    limit: u32,
+    looked_at_max: u32,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut after: Option<Cursor> = None;
     for _ in 0..1000 {
-        let page = wait(page(db, account, filter, after.as_ref(), limit)).unwrap();
+        let page = wait(page(db, account, filter, after.as_ref(), limit, looked_at_max)).unwrap();
         assert!(page.rows.len() <= limit as usize);
         found.extend(page.rows.iter().map(|row| row.pipeline_id.clone()));
         match page.next {
@@ -63,13 +75,15 @@ fn pages_meet_every_row_of_the_account_once_newest_first() {
 #[test]
 fn rows_that_come_while_pages_are_read_are_met_by_the_next_reader() {
     let db = filled();
-    let first = wait(page(&db, "default", &Filter::default(), None, 20)).unwrap();
+    let first = wait(page(&db, "default", &Filter::default(), None, 20, LOOKED_AT_MAX)).unwrap();
     db.shell(
         "INSERT INTO pipeline_executions (
            pipeline_id, account_id, template_name, status, created_at)
          VALUES ('pipe_new', 'default', 't', 'running', '2030-01-01T00:00:00.000Z')",
     );
-    let second = wait(page(&db, "default", &Filter::default(), first.next.as_ref(), 20)).unwrap();
+    let second =
+        wait(page(&db, "default", &Filter::default(), first.next.as_ref(), 20, LOOKED_AT_MAX))
+            .unwrap();
     let together: Vec<&str> =
         first.rows.iter().chain(&second.rows).map(|row| row.pipeline_id.as_str()).collect();
     let whole = expected(&db, "account_id = 'default' AND pipeline_id <> 'pipe_new'");
@@ -112,6 +126,10 @@ fn each_filter_leaves_what_it_says() {
     ] {
         let expected = expected(&db, &format!("account_id = 'default' AND {condition}"));
         assert_eq!(walk(&db, "default", &filter, 9), expected, "{filter:?}");
+        for few in [1, 4, 10, 25] {
+            let found = walk_looking_at(&db, "default", &filter, 9, few);
+            assert_eq!(found, expected, "{filter:?}, looking at {few}");
+        }
         let counted = wait(total(&db, "default", &filter)).unwrap();
         assert_eq!(counted, expected.len() as u64, "{filter:?}");
     }
@@ -120,8 +138,12 @@ fn each_filter_leaves_what_it_says() {
 #[test]
 fn a_limit_is_held_to_what_a_page_may_have() {
     let db = filled();
-    let rows =
-        |limit| wait(page(&db, "default", &Filter::default(), None, limit)).unwrap().rows.len();
+    let rows = |limit| {
+        wait(page(&db, "default", &Filter::default(), None, limit, LOOKED_AT_MAX))
+            .unwrap()
+            .rows
+            .len()
+    };
     assert_eq!((rows(0), rows(u32::MAX)), (1, PAGE_MAX as usize));
 }
 
@@ -142,10 +164,27 @@ fn pages_walk_an_index_in_its_order() {
         ),
     ] {
         for after in [None, Some(&cursor)] {
-            let plan = db.query_plan(&page_statement("default", &filter, after, 50));
+            let plan = db.query_plan(&page_statement("default", &filter, after, None, 50));
+            let far = db.query_plan(&far_statement("default", &filter, after, 50));
+            assert!(
+                far.contains(&format!("USING COVERING INDEX pipeline_executions_{index}")),
+                "{far}"
+            );
             let walked = format!("pipeline_executions_{index} AND created_at>? AND created_at<?)");
             assert!(plan.contains(&walked), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
     }
+}
+
+#[test]
+fn a_page_ends_where_enough_was_looked_at() {
+    let db = filled();
+    let rare = Filter { topic_contains: Some("topic 1".to_owned()), ..Filter::default() };
+    let first = wait(page(&db, "default", &rare, None, 50, 100)).unwrap();
+    assert_eq!(first.rows.len(), 33, "of the newest 100 those are about 1…");
+    assert!(first.next.is_some(), "it goes on from there");
+    let nobody = Filter { topic_contains: Some("nobody".to_owned()), ..Filter::default() };
+    let first = wait(page(&db, "default", &nobody, None, 50, 100)).unwrap();
+    assert!(first.rows.is_empty() && first.next.is_some());
 }

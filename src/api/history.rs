@@ -1,28 +1,48 @@
 //! The executions of the caller's account, newest first.
 
-use api_types::{HistoryEntry, HistoryQuery, HistoryReply};
+mod table;
+
+use api_types::{HistoryEntry, HistoryFormat, HistoryQuery, HistoryReply};
 use axum::Json;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use engine::money::MicroUsd;
 use futures::future::try_join;
 
 use super::query::{label, moment, report};
 use crate::auth::{Authorized, ClientRead};
+use crate::clock::now;
+use crate::db::D1;
 use crate::db::archive;
-use crate::db::history::{self, Cursor, Filter, HistoryRow};
+use crate::db::history::{self, Cursor, Filter, HistoryRow, LOOKED_AT_MAX, PAGE_MAX};
 use crate::error::ApiError;
 use crate::extract::Query;
 use crate::openapi::{CLIENT, ClientErrors, QueryErrors};
 use crate::request::RequestContext;
 
 const PAGE_DEFAULT: u32 = 50;
+/// The most lines of one table.
+const TABLE_MAX: u32 = 5_000;
+/// How often a table looks for its lines: each time one page.
+const LOOKS_MAX: u32 = 30;
 
 /// The executions of the caller's account, newest first.
+///
+/// Filters look at 20,000 executions a page: a page may be short, or empty, while `next_cursor`
+/// says where to look on.
+///
+/// As CSV (`format=csv`, or `Accept: text/csv`) all that match come at once, up to 5,000 or
+/// `limit`; `X-Next-Cursor` says where the next table begins. Texts that a spreadsheet would
+/// calculate begin with an apostrophe there.
 #[utoipa::path(
     get, path = "/pipeline-history", tag = CLIENT,
     params(HistoryQuery),
     responses(
-        (status = 200, description = "A page of executions", body = HistoryReply),
+        (status = 200, description = "A page of executions, or a table", content(
+            (HistoryReply = "application/json"),
+            (String = "text/csv"),
+        )),
         QueryErrors, ClientErrors,
     ),
     security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
@@ -31,22 +51,57 @@ const PAGE_DEFAULT: u32 = 50;
 pub async fn pipeline_history(
     authorized: Authorized<ClientRead>,
     context: RequestContext,
+    headers: HeaderMap,
     Query(query): Query<HistoryQuery>,
-) -> Result<Json<HistoryReply>, ApiError> {
+) -> Result<Response, ApiError> {
     let account = authorized.caller.account();
+    if table::format(query.format, &headers) == HistoryFormat::Csv {
+        return whole_table(&context.database()?, account, query).await;
+    }
     let limit = query.limit.unwrap_or(PAGE_DEFAULT);
     let count = query.total == Some(true);
     let (filter, after) = read(query)?;
     let database = context.database()?;
-    let page = history::page(&database, account, &filter, after.as_ref(), limit);
+    let page = history::page(&database, account, &filter, after.as_ref(), limit, LOOKED_AT_MAX);
     let (page, archived_until) = try_join(page, archive::newest(&database, account)).await?;
     let total = match count {
         true => Some(history::total(&database, account, &filter).await?),
         false => None,
     };
     let pipelines = page.rows.into_iter().map(entry).collect::<Result<_, _>>()?;
-    let next_cursor = page.next.map(|cursor| format!("{}_{}", cursor.created_at, cursor.id));
-    Ok(Json(HistoryReply { pipelines, next_cursor, archived_until, total }))
+    let next_cursor = page.next.as_ref().map(cursor_text);
+    Ok(Json(HistoryReply { pipelines, next_cursor, archived_until, total }).into_response())
+}
+
+/// All that match, page by page, as long as there are lines left.
+async fn whole_table(
+    database: &D1,
+    account: &str,
+    query: HistoryQuery,
+) -> Result<Response, ApiError> {
+    let mut left = query.limit.unwrap_or(TABLE_MAX);
+    let (filter, mut after) = read(query)?;
+    let (mut entries, mut looks) = (Vec::new(), 0);
+    while left > 0 {
+        let limit = left.min(PAGE_MAX);
+        let page =
+            history::page(database, account, &filter, after.as_ref(), limit, LOOKED_AT_MAX).await?;
+        let found = page.rows.len() as u32;
+        for row in page.rows {
+            entries.push(entry(row)?);
+        }
+        left = left.saturating_sub(found);
+        after = page.next;
+        looks += 1;
+        if after.is_none() || looks == LOOKS_MAX {
+            break;
+        }
+    }
+    Ok(table::reply(&entries, after.as_ref().map(cursor_text).as_deref(), now()))
+}
+
+fn cursor_text(cursor: &Cursor) -> String {
+    format!("{}_{}", cursor.created_at, cursor.id)
 }
 
 /// What the query asks for; what its schema could not see is checked here.
@@ -63,6 +118,7 @@ fn read(query: HistoryQuery) -> Result<(Filter, Option<Cursor>), ApiError> {
         limit: _,
         cursor,
         total: _,
+        format: _,
     } = query;
     let mut violations = Vec::new();
     let created_from = moment("/from", from, &mut violations);

@@ -8,6 +8,8 @@ pub mod completion;
 pub mod events;
 pub mod health;
 pub mod history;
+pub mod insights;
+mod merge_patch;
 pub mod merge_patch;
 mod message;
 pub mod metrics;

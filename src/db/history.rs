@@ -2,7 +2,8 @@
 //!
 //! Three statements, alike but for what leads them: the order of time, a template, or a status.
 //! Each walks an index that is in the order of the page already, so a page costs what it shows and
-//! what the other filters pass over.
+//! what the other filters pass over; of that it passes over so much and no more, and the next page
+//! goes on from there.
 
 use engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ use super::{Database, DbError, Param, Sql, Statement, iso, statements};
 
 /// The most rows of one page.
 pub const PAGE_MAX: u32 = 200;
+/// The most executions that one page looks at, where its filters pass over some.
+pub const LOOKED_AT_MAX: u32 = 20_000;
 
 /// Earlier and later than any moment that a row can have.
 const BEGINNING_OF_TIME: &str = "";
@@ -40,10 +43,27 @@ macro_rules! filters {
     };
 }
 
-/// ?10 and ?11 are the row that the page comes after, ?12 is how many rows.
+/// ?10 and ?11 are the row that the page comes after, ?12 and ?13 the last row that is looked at,
+/// ?14 is how many rows.
 macro_rules! page {
     () => {
-        " AND (created_at, id) < (?10, ?11) ORDER BY created_at DESC, id DESC LIMIT ?12"
+        " AND (created_at, id) < (?10, ?11) AND (created_at, id) >= (?12, ?13)
+        ORDER BY created_at DESC, id DESC LIMIT ?14"
+    };
+}
+
+/// The row that so many rows come before, by what leads the page: ?1 account, ?2 from and ?3 to,
+/// ?4 and ?5 the row that the page comes after, ?6 how many, ?7 what leads.
+macro_rules! far {
+    ($index:literal, $leads:literal) => {
+        concat!(
+            "SELECT created_at, id FROM pipeline_executions INDEXED BY ",
+            $index,
+            " WHERE account_id = ?1 AND created_at >= ?2 AND created_at <= ?3
+            AND (created_at, id) < (?4, ?5) AND ",
+            $leads,
+            " ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?6"
+        )
     };
 }
 
@@ -65,6 +85,16 @@ statements! { "history":
         columns!(),
         "FROM pipeline_executions INDEXED BY pipeline_executions_by_status WHERE ",
         "status = ?5 AND status <> 'completed' AND ", filters!(), page!());
+
+    /// How far a page in the order of time looks.
+    FAR_BY_TIME = far!("pipeline_executions_history", "?7 IS NULL");
+
+    /// How far a page of one template looks.
+    FAR_BY_TEMPLATE = far!("pipeline_executions_by_template", "template_name = ?7");
+
+    /// How far a page of one status looks.
+    FAR_BY_STATUS =
+        far!("pipeline_executions_by_status", "status = ?7 AND status <> 'completed'");
 
     /// How many rows the filters leave.
     TOTAL = concat!("SELECT count(*) AS total FROM pipeline_executions WHERE ", filters!());
@@ -89,6 +119,13 @@ pub struct Filter {
     pub cost_micro_usd_min: Option<u64>,
     /// Not dearer than this.
     pub cost_micro_usd_max: Option<u64>,
+}
+
+/// What leads a page: the rarer of what the filter names.
+enum Lead<'f> {
+    Time,
+    Template(&'f str),
+    Status(&'f str),
 }
 
 /// The row that a page comes after.
@@ -166,22 +203,29 @@ struct Total {
     total: u64,
 }
 
-/// A page of `account`'s executions, newest first. `limit` is at most [`PAGE_MAX`].
+/// A page of `account`'s executions, newest first. `limit` is at most [`PAGE_MAX`]. Where filters
+/// pass over executions, a page may have fewer rows or none although there is a next one: it looks
+/// at `looked_at_max` executions, [`LOOKED_AT_MAX`] for a request.
 pub async fn page(
     db: &impl Database,
     account: &str,
     filter: &Filter,
     after: Option<&Cursor>,
     limit: u32,
+    looked_at_max: u32,
 ) -> Result<Page, DbError> {
     let limit = limit.clamp(1, PAGE_MAX);
-    let statement = page_statement(account, filter, after, limit + 1);
+    let far: Option<Cursor> = match filter.passes_over() {
+        true => db.query(far_statement(account, filter, after, looked_at_max)).await?.first()?,
+        false => None,
+    };
+    let statement = page_statement(account, filter, after, far.as_ref(), limit + 1);
     let mut rows: Vec<HistoryRow> = db.query(statement).await?.decode()?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let last = rows.last().filter(|_| more);
     let next = last.map(|row| Cursor { created_at: row.created_at.clone(), id: row.id });
-    Ok(Page { rows, next })
+    Ok(Page { rows, next: next.or(far) })
 }
 
 /// How many of `account`'s executions the filter leaves. It reads every one of them.
@@ -190,28 +234,81 @@ pub async fn total(db: &impl Database, account: &str, filter: &Filter) -> Result
     Ok(row.map_or(0, |row| row.total))
 }
 
-/// The statement of a page: the rarer of what the filter names leads it.
+impl Filter {
+    fn lead(&self) -> Lead<'_> {
+        match (self.status.as_deref(), self.template_name.as_deref()) {
+            (Some(status), _) if status != "completed" => Lead::Status(status),
+            (_, Some(template)) => Lead::Template(template),
+            (_, None) => Lead::Time,
+        }
+    }
+
+    /// Whether it leaves out rows of what leads its pages.
+    fn passes_over(&self) -> bool {
+        let Self { template_name, status, execution_strategy, topic_contains, .. } = self;
+        let beside = match self.lead() {
+            Lead::Status(_) => template_name.is_some(),
+            Lead::Template(_) | Lead::Time => status.is_some(),
+        };
+        let by_cost = self.cost_micro_usd_min.or(self.cost_micro_usd_max).is_some();
+        beside || by_cost || execution_strategy.is_some() || topic_contains.is_some()
+    }
+}
+
+/// The statement of a page; it looks no further than `far`.
 pub fn page_statement(
     account: &str,
     filter: &Filter,
     after: Option<&Cursor>,
+    far: Option<&Cursor>,
     rows: u32,
 ) -> Statement {
-    let sql = match (filter.status.as_deref(), &filter.template_name) {
-        (Some(status), _) if status != "completed" => BY_STATUS,
-        (_, Some(_)) => BY_TEMPLATE,
-        (_, None) => BY_TIME,
+    let sql = match filter.lead() {
+        Lead::Status(_) => BY_STATUS,
+        Lead::Template(_) => BY_TEMPLATE,
+        Lead::Time => BY_TIME,
     };
-    let (created_at, id) = after.map_or((END_OF_TIME, Param::Integer(1 << 53)), |cursor| {
-        (cursor.created_at.as_str(), cursor.id.into())
-    });
-    filtered(sql, account, filter).with(created_at).with(id).with(rows)
+    let (created_at, id) = bounds(after);
+    let far = far.map_or((BEGINNING_OF_TIME, 0), |far| (far.created_at.as_str(), far.id));
+    let statement = filtered(sql, account, filter).with(created_at).with(id);
+    statement.with(far.0).with(far.1).with(rows)
 }
 
-fn filtered(sql: Sql, account: &str, filter: &Filter) -> Statement {
+/// The statement that finds how far a page looks.
+pub fn far_statement(
+    account: &str,
+    filter: &Filter,
+    after: Option<&Cursor>,
+    looked_at_max: u32,
+) -> Statement {
+    let (sql, leads) = match filter.lead() {
+        Lead::Status(status) => (FAR_BY_STATUS, Some(status)),
+        Lead::Template(template) => (FAR_BY_TEMPLATE, Some(template)),
+        Lead::Time => (FAR_BY_TIME, None),
+    };
+    let (created_at, id) = bounds(after);
+    spanned(sql, account, filter)
+        .with(created_at)
+        .with(id)
+        .with(looked_at_max.max(1) - 1)
+        .with(leads)
+}
+
+/// The row that a page comes after, or one after all.
+fn bounds(after: Option<&Cursor>) -> (&str, Param) {
+    after.map_or((END_OF_TIME, Param::Integer(1 << 53)), |cursor| {
+        (cursor.created_at.as_str(), cursor.id.into())
+    })
+}
+
+fn spanned(sql: Sql, account: &str, filter: &Filter) -> Statement {
     sql.with(account)
         .with(filter.created_from.map_or(BEGINNING_OF_TIME.to_owned(), iso))
         .with(filter.created_to.map_or(END_OF_TIME.to_owned(), iso))
+}
+
+fn filtered(sql: Sql, account: &str, filter: &Filter) -> Statement {
+    spanned(sql, account, filter)
         .with(filter.template_name.as_deref())
         .with(filter.status.as_deref())
         .with(filter.execution_strategy.as_deref())

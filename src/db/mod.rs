@@ -31,6 +31,7 @@ pub mod drafts;
 pub mod duties;
 pub mod executions;
 pub mod history;
+pub mod insights;
 pub mod keyring;
 pub mod meta;
 pub mod metrics;
@@ -89,6 +90,7 @@ pub fn all_statements() -> Vec<Sql> {
         drafts::STATEMENTS,
         executions::STATEMENTS,
         history::STATEMENTS,
+        insights::STATEMENTS,
         keyring::STATEMENTS,
         meta::STATEMENTS,
         metrics::STATEMENTS,

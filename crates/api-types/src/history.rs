@@ -34,7 +34,7 @@ pub struct HistoryQuery {
     /// Only those that cost at most this.
     #[param(nullable = false, minimum = 0, maximum = 1000000)]
     pub cost_max_usd: Option<f64>,
-    /// The most entries; default 50.
+    /// The most entries; default 50, and as CSV all, up to 5,000.
     #[param(nullable = false, minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
     /// Where to go on: `next_cursor` of the page before.
@@ -43,6 +43,19 @@ pub struct HistoryQuery {
     /// Whether to count all that match.
     #[param(nullable = false)]
     pub total: Option<bool>,
+    /// The form of the reply; without it `Accept` decides.
+    #[param(inline, nullable = false)]
+    pub format: Option<HistoryFormat>,
+}
+
+/// The form of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryFormat {
+    /// A page as JSON.
+    Json,
+    /// A table as CSV (RFC 4180), for a spreadsheet.
+    Csv,
 }
 
 /// The label of a strategy.

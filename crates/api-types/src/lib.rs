@@ -12,6 +12,7 @@ mod control;
 mod error;
 mod health;
 mod history;
+pub mod insights;
 mod orchestrate;
 mod pipeline;
 mod plan;
@@ -32,7 +33,7 @@ pub use health::{
     BreakerState, ComponentHealth, HealthVerdict, JournalsStanding, PipelineHealthQuery,
     PipelineHealthReply, WorkerStanding,
 };
-pub use history::{HistoryEntry, HistoryQuery, HistoryReply, StrategyLabel};
+pub use history::{HistoryEntry, HistoryFormat, HistoryQuery, HistoryReply, StrategyLabel};
 pub use orchestrate::{OptimizeFor, OrchestrateRequest, OutputFormat, QualityLevel, Urgency};
 pub use pipeline::{
     CommunicationMethod, ExecutionStatus, OptimizationReport, Pipeline, PipelineReply, StepResult,

@@ -29,6 +29,7 @@ mod health;
 mod history;
 mod idempotency;
 mod input;
+mod insights;
 mod leaks;
 mod limits;
 mod metrics;
@@ -117,6 +118,7 @@ pub fn phases() -> Vec<Phase> {
         why::phase(),
         events::phase(),
         history::phase(),
+        insights::phase(),
         metrics::phase(),
         templates::phase(),
         admin_templates::phase(),

@@ -9,7 +9,8 @@ mod states;
 
 use std::cell::Cell;
 
-use bitware_orchestrator::db::projection::{Facts, Projected, Saving, project};
+use bitware_orchestrator::db::executions::Step;
+use bitware_orchestrator::db::projection::{Facts, Projected, Saving, batches, project};
 use bitware_orchestrator::db::rollup_log::{Folded, fold, prune};
 use bitware_orchestrator::db::rollups::{
     ExecutionsBy, Grain, Scope, StepsBy, Window, executions, executions_statement, steps,
@@ -270,4 +271,49 @@ fn facts_are_kept_as_they_were_told() {
     let expected =
         json!([{"kind": "caching", "steps": ["s1"], "saved_cost_micro_usd": 7, "saved_ms": 8}]);
     assert_eq!(found, expected);
+}
+
+/// What counting costs a projection:
+/// `cargo test --release --test rollups -- --ignored --nocapture`.
+#[test]
+#[ignore = "it measures"]
+fn what_counting_costs() {
+    for together in [1, 100] {
+        for counting in [false, true] {
+            let (db, mut random) = (Sqlite::new(), Random(1));
+            let all: Vec<Projected> = (0..1000).map(|id| five_steps(&mut random, id)).collect();
+            let (mut changes, began) = (0, std::time::Instant::now());
+            for part in all.chunks(together) {
+                for mut statements in batches(part) {
+                    let counts = |one: &Statement| one.sql.name.starts_with("projection_counts");
+                    statements.retain(|one| counting || !counts(one));
+                    wait(db.batch(statements)).unwrap();
+                    changes += db.changes.get();
+                }
+            }
+            let projected_ms = began.elapsed().as_millis();
+            let began = std::time::Instant::now();
+            let mut folded = 0;
+            if counting {
+                folded = wait(fold(&db, 100)).unwrap().entries;
+            }
+            let folded_ms = began.elapsed().as_millis();
+            println!(
+                "1,000 executions, {together} at a time, counting: {counting}: {projected_ms} ms, \
+                 {changes} rows written; folding {folded} notes: {folded_ms} ms"
+            );
+        }
+    }
+}
+
+fn five_steps(random: &mut Random, id: u64) -> Projected {
+    let mut found = state(random, id, 1);
+    found.execution.status = "completed".to_owned();
+    found.execution.completed_at = Some(iso(Timestamp::from_millis(BEGIN_MS + id as i64)));
+    let mut step = found.steps[0].clone();
+    step.status = "succeeded".to_owned();
+    step.completed_at.clone_from(&found.execution.completed_at);
+    let named = |n: usize| Step { step_name: format!("s{n}"), ..step.clone() };
+    found.steps = (0..5).map(named).collect();
+    found
 }

@@ -9,7 +9,6 @@ pub mod events;
 pub mod health;
 pub mod history;
 pub mod insights;
-mod merge_patch;
 pub mod merge_patch;
 mod message;
 pub mod metrics;

@@ -44,6 +44,7 @@ pub fn bottlenecks(material: &Material) -> Vec<Bottleneck> {
     }
     let mut found: Vec<Bottleneck> = places
         .into_iter()
+        .filter(|(_, place)| place.length_ms > 0)
         .map(|((template, step), place)| place.shown(material, template, step, total_ms))
         .collect();
     found.sort_by(|a, b| b.critical_path_share.total_cmp(&a.critical_path_share));

@@ -109,7 +109,9 @@ fn pairs(both: &Both<Executions>) -> impl Iterator<Item = (String, Executions, E
 
 fn workers(now: &[Steps], before: &[Steps]) -> Vec<WorkerMeasures> {
     let [now, before] = [now, before].map(by_worker);
-    let names: BTreeSet<&str> = now.keys().copied().filter(|name| !name.is_empty()).collect();
+    let was_asked = |row: &Steps| !row.worker_name.is_empty() && row.attempts + row.cache_hits > 0;
+    let names: BTreeSet<&str> =
+        now.iter().filter(|(_, row)| was_asked(row)).map(|(name, _)| *name).collect();
     let of = |rows: &BTreeMap<&str, Steps>, name| rows.get(name).cloned().unwrap_or_default();
     names
         .into_iter()
@@ -122,6 +124,7 @@ fn by_worker(rows: &[Steps]) -> BTreeMap<&str, Steps> {
     let mut sums: BTreeMap<&str, Steps> = BTreeMap::new();
     for row in rows {
         let sum = sums.entry(&row.worker_name).or_default();
+        sum.worker_name.clone_from(&row.worker_name);
         sum.succeeded += row.succeeded;
         sum.failed += row.failed;
         sum.skipped += row.skipped;
@@ -168,7 +171,8 @@ mod tests {
             row.durations.count(100, attempts);
             row
         };
-        let now = [row("a", "w", 1), row("b", "w", 2), row("c", "", 9), row("d", "v", 5)];
+        let skipped = row("e", "nobody asked", 0);
+        let now = [row("a", "w", 1), row("b", "w", 2), row("c", "", 9), row("d", "v", 5), skipped];
         let before = [row("a", "w", 1), row("a", "gone", 7)];
         let found = workers(&now, &before);
         let shown: Vec<_> = found

@@ -68,6 +68,8 @@ pub enum ApiError {
     ScopeMissing { scope: &'static str },
     /// The credentials administer one account, and this belongs to the installation.
     OperatorRequired,
+    /// This deployment answers no questions about performance.
+    InsightsDisabled,
     /// The secret of this audience is not set.
     AuthNotConfigured { secret: &'static str },
     /// A variable has a value that cannot be used.
@@ -217,6 +219,8 @@ impl ApiError {
             }
             Self::OperatorRequired => Parts::of(Code::OperatorRequired)
                 .detail("The credential administers one account; this is the operator's to do"),
+            Self::InsightsDisabled => Parts::of(Code::InsightsDisabled)
+                .detail("ENABLE_INSIGHTS is off in this environment"),
             Self::AuthNotConfigured { secret } => {
                 Parts::of(Code::AuthNotConfigured).detail(format!("The secret {secret} is not set"))
             }

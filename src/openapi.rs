@@ -157,6 +157,9 @@ errors! {
     /// What can go wrong with an endpoint that tells what arrives.
     TailErrors:
         "400" "Last-Event-ID is the id of no entry";
+    /// What can go wrong with the insights.
+    InsightsErrors:
+        "404" "Insights are switched off in this environment";
     /// What can go wrong with an endpoint about one thing.
     NotFoundErrors:
         "404" "Nothing has this name or id, or it is another account's";

@@ -9,7 +9,7 @@ mod states;
 
 use std::cell::Cell;
 
-use bitware_orchestrator::db::executions::Step;
+use bitware_orchestrator::db::executions::{Step, savings};
 use bitware_orchestrator::db::projection::{Facts, Projected, Saving, batches, project};
 use bitware_orchestrator::db::rollup_log::{Folded, fold, prune};
 use bitware_orchestrator::db::rollups::{
@@ -266,6 +266,9 @@ fn facts_are_kept_as_they_were_told() {
         }],
     };
     wait(project(&db, &[told])).unwrap();
+    let read = wait(savings(&db, "pipe_1")).unwrap();
+    assert_eq!((read.len(), read[0].saved_ms), (1, 8));
+    assert_eq!(wait(savings(&db, "pipe_2")).unwrap(), []);
     let found = db.lines("SELECT optimizations FROM execution_facts");
     let found: Value = serde_json::from_str(&found[0]).unwrap();
     let expected =

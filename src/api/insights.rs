@@ -23,7 +23,7 @@ use crate::extract::Query;
 use crate::figures;
 use crate::insights::{Figures, Material, Period, report};
 use crate::log::{self, Level};
-use crate::openapi::{CLIENT, ClientErrors, QueryErrors};
+use crate::openapi::{CLIENT, ClientErrors, InsightsErrors, QueryErrors};
 use crate::request::RequestContext;
 
 /// How long an answer serves.
@@ -45,7 +45,7 @@ const FRESH_FOR: Millis = Millis::from_secs(5);
         (status = 200, description = "The insights", body = InsightsReply, headers(
             ("X-Cache" = String, description = "`hit`: found earlier; `miss`: found now"),
         )),
-        QueryErrors, ClientErrors,
+        QueryErrors, InsightsErrors, ClientErrors,
     ),
     security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
 )]
@@ -55,6 +55,9 @@ pub async fn performance_insights(
     context: RequestContext,
     Query(query): Query<InsightsQuery>,
 ) -> Result<Response, ApiError> {
+    if !context.config().insights_enabled {
+        return Err(ApiError::InsightsDisabled);
+    }
     let account = whose(&authorized.caller, query.account.as_deref())?;
     let range = query.time_range.unwrap_or_default();
     let key = format!("insights/1/{}/{account}", label(range).unwrap_or_default());

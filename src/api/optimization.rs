@@ -6,6 +6,8 @@ use engine::execution::{Optimization, Saved, Summary};
 use engine::money::MicroUsd;
 use engine::time::Millis;
 
+use crate::db::projection::Saving;
+
 /// The most steps that a detail names.
 const STEPS_NAMED_MAX: usize = 10;
 
@@ -13,6 +15,16 @@ const STEPS_NAMED_MAX: usize = 10;
 pub fn of_summary(summary: &Summary) -> Vec<OptimizationReport> {
     let told = |found: &Optimization| report(found.kind.as_str(), Some(found.saved), &found.steps);
     summary.optimizations.iter().map(told).collect()
+}
+
+/// The reports of an execution whose journal is retired.
+pub fn of_savings(savings: &[Saving]) -> Vec<OptimizationReport> {
+    let told = |found: &Saving| {
+        let Saving { kind, steps, saved_cost_micro_usd, saved_ms } = found;
+        let cost = MicroUsd::from_micros(*saved_cost_micro_usd);
+        report(kind, Some(Saved { cost, duration: Millis::new(*saved_ms) }), steps)
+    };
+    savings.iter().map(told).collect()
 }
 
 /// The reports of an execution of which only the words are left.
@@ -77,6 +89,19 @@ mod tests {
         assert_eq!((found.saved_cost_usd, found.saved_ms), (Some(0.02), None));
         let json = serde_json::to_value(&found).unwrap();
         assert!(json.get("saved_ms").is_none(), "{json}");
+    }
+
+    #[test]
+    fn what_was_kept_of_a_journal_says_the_same() {
+        let saved = Saved { cost: MicroUsd::from_micros(20_000), duration: Millis::new(7) };
+        let steps = vec!["fetch".to_owned()];
+        let kept = Saving {
+            kind: "step_cache".to_owned(),
+            steps: steps.clone(),
+            saved_cost_micro_usd: 20_000,
+            saved_ms: 7,
+        };
+        assert_eq!(of_savings(&[kept]), [report("step_cache", Some(saved), &steps)]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::api::{optimization, stored};
 use crate::auth::Anyone;
 use crate::clock::now;
-use crate::db::executions::{Execution, Step};
+use crate::db::executions::{self, Execution, Step};
 use crate::db::projection::Projected;
 use crate::driver::{self, ReadError};
 use crate::effects::offload;
@@ -100,8 +100,13 @@ async fn find(
         let rows = rows_of(&found, 0, now());
         return Ok(Some(Found { rows, restarted_from, optimizations }));
     }
-    let rows = stored::find(context, id).await?;
-    Ok(rows.map(|rows| Found { rows, restarted_from: None, optimizations: None }))
+    let Some(rows) = stored::find(context, id).await? else {
+        return Ok(None);
+    };
+    // Executions of the archive, and those from before savings were kept, have only the words.
+    let savings = executions::savings(&context.database()?, id.as_str()).await?;
+    let optimizations = (!savings.is_empty()).then(|| optimization::of_savings(&savings));
+    Ok(Some(Found { rows, restarted_from: None, optimizations }))
 }
 
 async fn bring_payloads(context: &RequestContext, steps: &mut [Step]) -> Result<(), ApiError> {

@@ -4,6 +4,7 @@ use engine::execution::Payload;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::projection_counts::Saving;
 use super::row::{flag, json, optional_json};
 use super::{Database, DbError, statements};
 
@@ -23,6 +24,9 @@ statements! { "executions":
         communication_method, error, data, started_at, completed_at
       FROM worker_execution_results WHERE pipeline_id = ?1
       ORDER BY step_order, started_at, step_name";
+
+    /// What an execution saved.
+    SAVINGS = "SELECT optimizations FROM execution_facts WHERE pipeline_id = ?1";
 }
 
 /// An execution. Moments are text as [`super::iso`] writes it; enumerations have the values that
@@ -137,6 +141,18 @@ pub struct Step {
     pub started_at: Option<String>,
     /// When it was settled.
     pub completed_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Savings {
+    #[serde(deserialize_with = "json")]
+    optimizations: Vec<Saving>,
+}
+
+/// What the execution `pipeline_id` saved, as its journal told when it ended.
+pub async fn savings(db: &impl Database, pipeline_id: &str) -> Result<Vec<Saving>, DbError> {
+    let row: Option<Savings> = db.query(SAVINGS.with(pipeline_id)).await?.first()?;
+    Ok(row.map_or_else(Vec::new, |row| row.optimizations))
 }
 
 /// The execution `pipeline_id` with its steps, whatever account it belongs to.

@@ -92,6 +92,8 @@ codes! {
         ["Check the id; executions of other accounts are not shown."];
     ResourceNotFound NOT_FOUND "resource.not_found" "Not found"
         ["Check the name or id; what belongs to other accounts is not shown."];
+    InsightsDisabled NOT_FOUND "insights.disabled" "Insights are switched off"
+        ["An operator can switch them on with ENABLE_INSIGHTS."];
     ResourceExists CONFLICT "resource.exists" "It exists already"
         ["Choose another name, or change the one that exists."];
     ResourceInUse CONFLICT "resource.in_use" "It is in use"

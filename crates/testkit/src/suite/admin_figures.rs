@@ -200,8 +200,9 @@ async fn alerts(it: &Subject) -> Outcome {
     let reply = admin(it, "/admin/alerts?status=unresolved&limit=200").await?;
     for alert in list(&reply, "/alerts")? {
         demand!(alert["status"] != "resolved", "{alert}");
-        let one = admin(it, &format!("/admin/alerts/{}", alert["id"].as_str().unwrap_or_default()));
-        same("kind", &one.await?.body["kind"], &alert["kind"])?;
+        let path = format!("/admin/alerts/{}", alert["id"].as_str().unwrap_or_default());
+        let one = admin(it, &path).await?;
+        same("kind", &one.body["kind"], &alert["kind"])?;
     }
     Ok(())
 }

@@ -80,6 +80,8 @@ pub enum ApiError {
     TemplateNotFound { name: String },
     /// The rows of the template make no valid plan.
     TemplateInvalid { name: String, violations: Vec<Violation> },
+    /// Nothing can call the tool as it stands.
+    ToolNotCallable { name: String, violations: Vec<Violation> },
     /// No execution has this id, or it is not the caller's.
     PipelineNotFound,
     /// No thing of this kind has this name or id, or it is not the caller's.
@@ -233,6 +235,10 @@ impl ApiError {
             Self::TemplateInvalid { name, violations } => Parts {
                 detail: Some(format!("Template '{name}': {}", one_line(violations))),
                 ..Parts::of(Code::TemplateInvalid).violations(violations)
+            },
+            Self::ToolNotCallable { name, violations } => Parts {
+                detail: Some(format!("Tool '{name}': {}", one_line(violations))),
+                ..Parts::of(Code::ToolNotCallable).violations(violations)
             },
             Self::PipelineNotFound => Parts::of(Code::PipelineNotFound),
             Self::ResourceNotFound { kind, name } => {

@@ -41,7 +41,7 @@ pub mod templates;
 mod trace;
 mod within;
 
-use futures::future::join5;
+use futures::future::{join, join5};
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use bindings::Bindings;
@@ -75,14 +75,14 @@ async fn fetch(
     serve::to_platform(response).await
 }
 
-/// Each minute: what is overdue wakes, workers whose health is no longer known are checked, the
+/// Each minute: what is overdue wakes, workers and nodes are asked how they are, the
 /// figures learn what ended and are looked at for what got worse, and what is old is archived.
 #[event(scheduled)]
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     let site = site(env);
     join5(
         driver::sweep(&site),
-        health::check_if_due(&site),
+        join(health::check_if_due(&site), health::check_nodes(&site)),
         figures::keep_up(&site),
         alerting::check_if_due(&site),
         archive::sweep_if_due(&site),

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use engine::plan::definition::TemplateDefinition;
-use engine::plan::{Plan, Violation};
+use engine::plan::{self, Plan, Violation};
+
+use crate::schema::ToolSchemas;
 
 const PLANS_MAX: usize = 128;
 
@@ -22,7 +24,7 @@ pub fn plan(hash: &str, definition: &TemplateDefinition) -> Result<Arc<Plan>, Ve
     if let Some(plan) = known {
         return Ok(plan);
     }
-    let plan = Arc::new(Plan::compile(definition)?);
+    let plan = Arc::new(Plan::compile_with(definition, &ToolSchemas)?);
     PLANS.with_borrow_mut(|plans| {
         if plans.len() >= PLANS_MAX {
             plans.pop_front();
@@ -30,4 +32,15 @@ pub fn plan(hash: &str, definition: &TemplateDefinition) -> Result<Arc<Plan>, Ve
         plans.push_back((hash.to_owned(), Arc::clone(&plan)));
     });
     Ok(plan)
+}
+
+/// What must not be published though it makes a plan: what has started keeps such definitions.
+pub fn refused(definition: &TemplateDefinition) -> Vec<Violation> {
+    let found = [
+        plan::overlooked(definition),
+        plan::unpriced(definition),
+        plan::unusable(definition, &ToolSchemas),
+        plan::unavailable(definition),
+    ];
+    found.concat()
 }

@@ -16,8 +16,8 @@ use crate::api::registry::{
     artifacts, content, figures, links, nodes, queries, tags, tools, upkeep,
 };
 use crate::api::{
-    capabilities, completion, events, health, history, insights, metrics, orchestrate, pipeline,
-    restart, result, service, signal, templates, verbs, why,
+    capabilities, completion, events, health, history, insights, invoke, metrics, orchestrate,
+    pipeline, restart, result, service, signal, templates, tool_terms, verbs, why,
 };
 use crate::error::{ApiError, DetailList};
 use crate::openapi;
@@ -205,6 +205,14 @@ fn registry() -> OpenApiRouter {
         .layer(from_fn(list_details))
 }
 
+/// Whoever calls registered tools.
+fn tools_called() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(invoke::invoke_tool))
+        .routes(routes!(tool_terms::show_tool_terms))
+        .routes(routes!(tool_terms::set_tool_terms))
+}
+
 /// The router, built once per isolate.
 pub fn router() -> &'static Router {
     static ROUTER: OnceLock<Router> = OnceLock::new();
@@ -224,7 +232,7 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    let audiences = [public(), client(), worker(), admin(), agents(), registry()];
+    let audiences = [public(), client(), worker(), admin(), agents(), registry(), tools_called()];
     audiences.into_iter().fold(OpenApiRouter::with_openapi(openapi::base()), OpenApiRouter::merge)
 }
 

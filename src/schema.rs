@@ -2,6 +2,7 @@
 //! those that requests are checked against, and every violation is listed with its place.
 
 pub mod registered;
+mod tools;
 
 use std::any::{TypeId, type_name};
 use std::cell::RefCell;
@@ -17,6 +18,7 @@ use utoipa::openapi::{RefOr, Required, schema::Schema};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::VIOLATIONS_MAX;
+pub use tools::ToolSchemas;
 
 /// The longest message of a violation: it quotes what was sent.
 const MESSAGE_CHARS_MAX: usize = 300;

@@ -22,6 +22,7 @@ use crate::db::meta::{self, Count};
 use crate::db::policy::{self, Policy};
 use crate::db::templates::{self as rows, LoadedTemplate};
 use crate::db::{Database, DbError, revisions};
+use crate::plans;
 pub use canonical::{canonical_json, sha256_hex};
 
 /// How long the change counter is not looked at after a look.
@@ -286,13 +287,11 @@ pub fn compile(template: &LoadedTemplate) -> Compiled {
     let definition = &template.definition;
     let json = canonical(definition);
     let content_hash = sha256_hex(json.as_bytes());
-    let refused = [engine::plan::overlooked(definition), engine::plan::unpriced(definition)];
-    let plan = match crate::plans::plan(&content_hash, definition) {
-        Ok(plan) if template.violations.is_empty() && refused.iter().all(Vec::is_empty) => Ok(plan),
+    let refused = plans::refused(definition);
+    let plan = match plans::plan(&content_hash, definition) {
+        Ok(plan) if template.violations.is_empty() && refused.is_empty() => Ok(plan),
         compiled => {
-            let [overlooked, unpriced] = refused;
-            let compiled = compiled.err().unwrap_or_default();
-            let found = [compiled, overlooked, unpriced].concat();
+            let found = [compiled.err().unwrap_or_default(), refused].concat();
             Err(together(template.violations.clone(), found))
         }
     };

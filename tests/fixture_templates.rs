@@ -34,6 +34,7 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
         Kind::Map(_) => "map",
         Kind::Wait(_) => "wait",
         Kind::Pipeline(_) => "pipeline",
+        Kind::Tool(_) => "tool",
     };
     plan.steps.iter().map(|step| kind(&step.kind)).collect()
 }
@@ -48,6 +49,7 @@ fn each_shape_of_work_is_a_plan() {
         ("pipeline", &["worker", "pipeline", "worker"]),
         ("two_steps", &["worker", "worker"]),
         ("callback", &["worker", "worker"]),
+        ("tool", &["tool", "map", "worker"]),
         ("compensation", &["worker"; 3]),
         ("given_elements", &["map"]),
     ] {

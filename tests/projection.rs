@@ -69,7 +69,12 @@ fn step(name: &str, worker: Option<&str>) -> Step {
 fn five_steps(id: &str, journal_seq: u64) -> Projected {
     let steps = ["one", "two", "three", "four", "five"];
     let steps = steps.map(|name| step(name, Some("w"))).to_vec();
-    Projected { execution: execution(id, journal_seq), steps, facts: Facts::default() }
+    Projected {
+        execution: execution(id, journal_seq),
+        steps,
+        facts: Facts::default(),
+        artifacts: Vec::new(),
+    }
 }
 
 fn costs(db: &Sqlite) -> Vec<String> {
@@ -92,6 +97,7 @@ fn what_was_projected_is_read_back_whole() {
         execution: execution("pipe_1", 9),
         steps: vec![failed, step("merge", None), step("one", Some("w"))],
         facts: Facts::default(),
+        artifacts: Vec::new(),
     };
     wait(project(&db, std::slice::from_ref(&projected))).unwrap();
     let (execution, mut steps) = wait(by_pipeline_id(&db, "pipe_1")).unwrap().unwrap();

@@ -128,8 +128,7 @@ fn no_sql_stands_outside_the_registry() {
 }
 
 fn no_stray_sql(folder: &Path) {
-    let beside = || std::fs::read_to_string(folder.with_extension("rs"));
-    let registry = std::fs::read_to_string(folder.join("mod.rs")).or_else(|_| beside()).unwrap();
+    let registry = std::fs::read_to_string(folder.join("mod.rs")).unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -265,10 +264,42 @@ fn the_counter_rises_with_what_plans_are_made_of_and_with_nothing_else() {
         ("UPDATE worker_registry SET health_status = 'healthy', last_health_check = 'x'", 0),
         ("UPDATE accounts SET name = 'x'", 0),
         ("DELETE FROM worker_registry WHERE worker_name = 'w'", 1),
+        (&node("n", "default"), 1),
+        (&tool("t", "default"), 1),
+        ("UPDATE tools SET description = 'x'", 0),
+        ("UPDATE tools SET output_schema = '{\"type\":\"object\"}'", 1),
+        ("UPDATE nodes SET checks_failed = 2, last_error = 'x', last_health_check = 'x'", 0),
+        ("UPDATE nodes SET status = 'ERROR'", 1),
+        ("INSERT INTO tool_terms (tool_id, estimated_cost_usd) SELECT tool_id, 1 FROM tools", 1),
+        ("UPDATE tool_terms SET timeout_ms = 5", 1),
+        ("DELETE FROM nodes", 2),
+        ("DELETE FROM tools", 1),
+        ("INSERT INTO accounts (id) VALUES ('acme')", 0),
+        (&node("m", "acme"), 0),
+        (&tool("u", "acme"), 0),
+        ("UPDATE nodes SET status = 'ACTIVE'", 0),
+        ("DELETE FROM tools", 0),
     ] {
         assert_eq!(rises(sql), by, "{sql}");
     }
     assert_eq!(db.number("SELECT count(*) FROM pipeline_steps WHERE template_name = 't'"), 0);
+}
+
+fn node(letter: &str, account: &str) -> String {
+    format!(
+        "INSERT INTO nodes (node_id, account_id, node_type, address)
+         VALUES ('{}', '{account}', 'TOOL_EXECUTOR', 'https://n')",
+        letter.repeat(36)
+    )
+}
+
+fn tool(letter: &str, account: &str) -> String {
+    format!(
+        "INSERT INTO tools (tool_id, account_id, name, category, target_node_id)
+         SELECT '{}', '{account}', 't', 'ANALYSIS', node_id FROM nodes
+         WHERE account_id = '{account}'",
+        letter.repeat(36)
+    )
 }
 
 #[test]

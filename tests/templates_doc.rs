@@ -39,6 +39,7 @@ fn every_example_is_published() {
         for step in &published.plan.steps {
             seen.insert(match &step.kind {
                 Kind::Worker(_) => "worker",
+                Kind::Tool(_) => "tool",
                 Kind::Transform => "transform",
                 Kind::Map(_) => "map",
                 Kind::Pipeline(_) => "pipeline",
@@ -70,6 +71,7 @@ fn every_example_is_published() {
         "map",
         "pipeline",
         "signal",
+        "tool",
         "transform",
         "until",
         "worker",
@@ -82,7 +84,7 @@ fn no_column_is_left_out() {
     let (db, _) = database();
     let kept_by_the_database =
         ["id", "created_at", "updated_at", "health_status", "last_health_check"];
-    for table in ["pipeline_templates", "pipeline_steps", "worker_registry"] {
+    for table in ["pipeline_templates", "pipeline_steps", "worker_registry", "tool_terms"] {
         for column in db.lines(&format!("SELECT name FROM pragma_table_info('{table}')")) {
             let told = PAGE.contains(&format!("`{column}`"));
             assert!(told || kept_by_the_database.contains(&column.as_str()), "{table}.{column}");
@@ -93,8 +95,14 @@ fn no_column_is_left_out() {
 /// The message about an unknown setting lists those that there are.
 #[test]
 fn no_setting_is_left_out() {
-    let kinds =
-        [StepKind::Worker, StepKind::Transform, StepKind::Map, StepKind::Wait, StepKind::Pipeline];
+    let kinds = [
+        StepKind::Worker,
+        StepKind::Transform,
+        StepKind::Map,
+        StepKind::Wait,
+        StepKind::Pipeline,
+        StepKind::Tool,
+    ];
     let mut settings = BTreeSet::new();
     for kind in kinds {
         let config = Some(json!({"no_such_setting": 1}));
@@ -107,7 +115,7 @@ fn no_setting_is_left_out() {
         let (_, list) = message.split_once(" step has ").unwrap();
         settings.extend(list.split(", ").map(str::to_owned));
     }
-    assert_eq!(settings.len(), 21);
+    assert_eq!(settings.len(), 23);
     for setting in settings {
         assert!(PAGE.contains(&format!("\n| `{setting}` |")), "{setting}");
     }

@@ -9,6 +9,7 @@ pub mod events;
 pub mod health;
 pub mod history;
 pub mod insights;
+pub mod invoke;
 pub mod merge_patch;
 mod message;
 pub mod metrics;
@@ -25,6 +26,7 @@ pub mod service;
 pub mod signal;
 mod stored;
 pub mod templates;
+pub mod tool_terms;
 pub mod verbs;
 pub mod why;
 

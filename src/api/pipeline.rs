@@ -1,8 +1,8 @@
 //! One execution: where it stands, its steps, and, for whoever may see them, what they produced.
 
 use api_types::{
-    CommunicationMethod, ExecutionStatus, OptimizationReport, Pipeline, PipelineReply, StepResult,
-    StepStatus,
+    CommunicationMethod, ExecutionStatus, OptimizationReport, Pipeline, PipelineReply,
+    StepArtifacts, StepResult, StepStatus,
 };
 use axum::Json;
 use engine::ids::ExecutionId;
@@ -16,8 +16,8 @@ use crate::clock::now;
 use crate::db::executions::{self, Execution, Step};
 use crate::db::projection::Projected;
 use crate::driver::{self, ReadError};
-use crate::effects::offload;
-use crate::error::ApiError;
+use crate::effects::{artifacts, offload};
+use crate::error::{ApiError, wire_violation};
 use crate::extract::ExecutionPath;
 use crate::journal::projection::rows_of;
 use crate::openapi::{PUBLIC, PipelineErrors};
@@ -123,7 +123,7 @@ async fn bring_payloads(context: &RequestContext, steps: &mut [Step]) -> Result<
 
 /// The reply about an execution.
 pub fn view(rows: Projected, disclosure: Disclosure) -> Result<PipelineReply, ApiError> {
-    let Projected { execution, steps, facts: _ } = rows;
+    let Projected { execution, steps, facts: _, artifacts: _ } = rows;
     let Execution {
         pipeline_id,
         account_id: _,
@@ -157,7 +157,7 @@ pub fn view(rows: Projected, disclosure: Disclosure) -> Result<PipelineReply, Ap
     let status: ExecutionStatus = word(status)?;
     let mut worker_results = steps
         .into_iter()
-        .map(|step| step_view(step, total_execution_time_ms, disclosure))
+        .map(|step| step_view(&pipeline_id, step, total_execution_time_ms, disclosure))
         .collect::<Result<Vec<_>, _>>()?;
     worker_results.sort_by_key(|step| step.step_order);
     let optimizations = optimization::of_words(&optimization_applied);
@@ -191,7 +191,14 @@ pub fn view(rows: Projected, disclosure: Disclosure) -> Result<PipelineReply, Ap
     })
 }
 
-fn step_view(step: Step, total_ms: u64, disclosure: Disclosure) -> Result<StepResult, ApiError> {
+fn step_view(
+    pipeline_id: &str,
+    step: Step,
+    total_ms: u64,
+    disclosure: Disclosure,
+) -> Result<StepResult, ApiError> {
+    let artifacts =
+        artifacts_of(pipeline_id, &step).filter(|_| disclosure == Disclosure::Everything);
     let Step {
         step_name,
         step_order,
@@ -234,6 +241,7 @@ fn step_view(step: Step, total_ms: u64, disclosure: Disclosure) -> Result<StepRe
         cache_hit,
         communication_method: word::<CommunicationMethod>(communication_method)?,
         skip_reason,
+        artifacts,
         data: shown.then(|| output.unwrap_or_default()),
         error: shown.then(|| fault.as_ref().map(told).unwrap_or_default()),
         bottlenecks_detected: bottlenecks
@@ -244,9 +252,29 @@ fn step_view(step: Step, total_ms: u64, disclosure: Disclosure) -> Result<StepRe
     })
 }
 
-/// What a fault tells a client: its code and its message.
+/// What a tool returned under `artifacts` when it did the step.
+fn artifacts_of(pipeline_id: &str, step: &Step) -> Option<StepArtifacts> {
+    let Step { step_name, kind, success: true, cache_hit: false, generation, data, .. } = step
+    else {
+        return None;
+    };
+    let output = data.as_ref().filter(|_| kind == "tool")?.value()?;
+    let (made, refused) = artifacts::read(output);
+    let id = |made: artifacts::Made| artifacts::id(pipeline_id, step_name, *generation, made.place);
+    let found = StepArtifacts {
+        recorded: made.into_iter().map(id).collect(),
+        refused: refused.iter().map(wire_violation).collect(),
+    };
+    (!found.recorded.is_empty() || !found.refused.is_empty()).then_some(found)
+}
+
+/// What a fault tells a client: its code and its message, and which properties do not fit.
 fn told(fault: &Value) -> Value {
-    json!({ "code": fault["code"], "message": fault["message"] })
+    let mut told = json!({ "code": fault["code"], "message": fault["message"] });
+    if let Some(violations) = fault.get("violations") {
+        told["violations"] = violations.clone();
+    }
+    told
 }
 
 /// A word of a column as the enumeration that it stands for.
@@ -316,7 +344,7 @@ mod tests {
             completed_at: None,
             updated_at: "2026-11-21T10:00:01.000Z".to_owned(),
         };
-        Projected { execution, steps, facts: Facts::default() }
+        Projected { execution, steps, facts: Facts::default(), artifacts: Vec::new() }
     }
 
     #[test]

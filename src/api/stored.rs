@@ -15,7 +15,12 @@ pub async fn find(
 ) -> Result<Option<Projected>, ApiError> {
     let database = context.database()?;
     if let Some((execution, steps)) = executions::by_pipeline_id(&database, id.as_str()).await? {
-        return Ok(Some(Projected { execution, steps, facts: Facts::default() }));
+        return Ok(Some(Projected {
+            execution,
+            steps,
+            facts: Facts::default(),
+            artifacts: Vec::new(),
+        }));
     }
     let storage = Storage::new(context.bindings(), context.config().journal_shards);
     Ok(archive::find(&database, &storage, id.as_str()).await?)

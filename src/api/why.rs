@@ -1,6 +1,6 @@
 //! Why an execution is not moving, in words.
 
-use api_types::{ExecutionPhase, WhyDriver, WhyReply, WhyStep};
+use api_types::{ExecutionPhase, WhyDriver, WhyReply, WhyStep, WhyTool};
 use axum::Json;
 use engine::execution::{Blocked, Blocker, State, Status};
 use engine::ids::Seq;
@@ -81,8 +81,23 @@ fn reply(state: &State, standing: &Standing, moments: Moments) -> Result<WhyRepl
             until: lease_until.or(standing.wake_at).map(iso),
         },
         unheard: standing.unheard,
+        not_chosen: not_chosen(state),
         steps: steps.collect::<Result<_, _>>()?,
     })
+}
+
+/// The tools that could not be called when the execution started: what it starts from never
+/// changes.
+fn not_chosen(state: &State) -> Vec<WhyTool> {
+    let calls = state.plan.steps.iter().filter_map(|step| Some((step, step.call()?)));
+    let tools = calls.flat_map(|(step, call)| {
+        call.left_out.iter().map(|tool| WhyTool {
+            step: step.name.clone(),
+            tool: tool.tool.clone(),
+            reason: tool.reason.clone(),
+        })
+    });
+    tools.take(STEPS_MAX).collect()
 }
 
 fn step_of(blocked: &Blocked) -> Result<WhyStep, ApiError> {

@@ -12,9 +12,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::templates::{Step, Template};
+use super::tool_calls::CallableTool;
 use super::workers::Worker;
 
-/// The rows of a template, of all that it reaches, and of the workers that their steps name.
+/// The rows of a template, of all that it reaches, and of the workers and tools that their steps
+/// name.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// The templates, in any order.
@@ -23,12 +25,14 @@ pub(super) struct Gathered {
     pub(super) steps: BTreeMap<String, Vec<Step>>,
     /// The workers.
     pub(super) workers: Vec<Worker>,
+    /// The tools, by what steps call them.
+    pub(super) tools: BTreeMap<String, CallableTool>,
 }
 
 /// The document of the template `outermost`, which is among the rows. What is reported is what
 /// cannot be read; whether the document makes a plan is the engine's to say.
 pub(super) fn assemble(rows: Gathered, outermost: &str) -> (TemplateDefinition, Vec<Violation>) {
-    let Gathered { mut templates, mut steps, workers } = rows;
+    let Gathered { mut templates, mut steps, workers, tools } = rows;
     templates.sort_by(|a, b| (a.name != outermost, &a.name).cmp(&(b.name != outermost, &b.name)));
     let workers: BTreeMap<String, Worker> =
         workers.into_iter().map(|worker| (worker.worker_name.clone(), worker)).collect();
@@ -45,7 +49,7 @@ pub(super) fn assemble(rows: Gathered, outermost: &str) -> (TemplateDefinition, 
             reader.violation("/is_active", "pipeline.inactive_template", message);
         }
         let steps = steps.remove(&template.name).unwrap_or_default();
-        entries.insert(template.name.clone(), reader.template(template, steps, &workers));
+        entries.insert(template.name.clone(), reader.template(template, steps, (&workers, &tools)));
     }
     let reaches_itself =
         entries.values().any(|entry| entry.named_templates().any(|name| name == outermost));
@@ -69,7 +73,7 @@ impl Reader {
         &mut self,
         row: Template,
         steps: Vec<Step>,
-        workers: &BTreeMap<String, Worker>,
+        (workers, tools): (&BTreeMap<String, Worker>, &BTreeMap<String, CallableTool>),
     ) -> TemplateDefinition {
         let tolerance = Value::String(row.failure_tolerance);
         let mut definition = TemplateDefinition {
@@ -88,6 +92,9 @@ impl Reader {
         let named = definition.named_workers().into_iter().filter_map(|name| workers.get(name));
         definition.workers =
             named.map(|row| (row.worker_name.clone(), self.worker(row.clone()))).collect();
+        let named = definition.named_tools().into_iter();
+        let named = named.filter_map(|name| Some((name.to_owned(), tools.get(name)?.clone())));
+        definition.tools = named.map(|(name, tool)| (name, tool.definition())).collect();
         definition
     }
 
@@ -250,7 +257,10 @@ mod tests {
 
     fn one(steps: Vec<Step>, workers: Vec<Worker>) -> (TemplateDefinition, Vec<Violation>) {
         let steps = BTreeMap::from([("t".to_owned(), steps)]);
-        assemble(Gathered { templates: vec![template()], steps, workers }, "t")
+        assemble(
+            Gathered { templates: vec![template()], steps, workers, ..Gathered::default() },
+            "t",
+        )
     }
 
     #[test]
@@ -294,6 +304,7 @@ mod tests {
             workers: ["u", "v", "w"]
                 .map(|name| worker(json!({"worker_name": name, "endpoints": "[1]"})))
                 .to_vec(),
+            ..Gathered::default()
         };
         let (definition, violations) = assemble(gathered(), "t");
         assert!(definition.workers.is_empty());

@@ -15,6 +15,7 @@ use super::definition::{self, Gathered};
 use super::meta::{self, Count};
 use super::revisions::{self, Revision};
 use super::templates::{self, LoadedTemplate, Step, Template, TemplateDetail};
+use super::tool_calls;
 use super::workers::{self, settings};
 use super::{Database, DbError, Param, Statement, statements};
 
@@ -57,6 +58,16 @@ statements! { "drafts":
         UNION SELECT a.value FROM steps, json_each(steps.config, '$.alternatives') AS a
       ) ", workers::columns!(), "WHERE worker_name IN (SELECT name FROM named)
       ORDER BY worker_name");
+
+    /// The tools of the account ?4 that a document names (?3, a JSON array), and those of all that
+    /// it reaches; ?1 names, ?2 its own.
+    TOOLS = concat!(reached!(), ", steps AS (
+        SELECT s.config FROM pipeline_steps AS s
+        WHERE s.template_name IN (SELECT name FROM reached) AND s.template_name IS NOT ?2
+      ), named (name) AS (
+        SELECT value FROM json_each(?3)
+        UNION ", tool_calls::names!(), "
+      ) ", tool_calls::named_tools!("?4"));
 
     /// Templates whose steps name the template ?1.
     NAMED_BY = "SELECT t.name, t.is_active FROM pipeline_templates AS t
@@ -165,13 +176,15 @@ pub async fn read(db: &impl Database, draft: &TemplateDetail) -> Result<Draft, D
     let (own, _) = definition::assemble(gathered(draft), name);
     let named: Vec<&str> = own.steps.iter().filter_map(StepDefinition::named_template).collect();
     let workers: Vec<&str> = own.named_workers().into_iter().collect();
-    let (named, workers) = (json!(named), json!(workers));
-    let [count, templates, steps, workers, newest] = db
+    let tools: Vec<&str> = own.named_tools().into_iter().collect();
+    let (named, workers, tools) = (json!(named), json!(workers), json!(tools));
+    let [count, templates, steps, workers, tools, newest] = db
         .batch_of([
             meta::COUNT.statement(),
             REACHED.with(&named).with(name),
             REACHED_STEPS.with(&named).with(name),
             WORKERS.with(&named).with(name).with(&workers),
+            TOOLS.with(&named).with(name).with(&tools).with(tool_calls::INSTALLATION),
             revisions::NEWEST.with(name),
         ])
         .await?;
@@ -179,6 +192,7 @@ pub async fn read(db: &impl Database, draft: &TemplateDetail) -> Result<Draft, D
     rows.templates.extend(templates.decode::<Template>()?);
     rows.steps.extend(templates::steps_by_template(&steps)?);
     rows.workers = workers.decode()?;
+    rows.tools = tool_calls::by_reference(&tools)?;
     let health = rows.workers.iter();
     let health = health.map(|row| (row.worker_name.clone(), row.health_status.clone())).collect();
     let (definition, violations) = definition::assemble(rows, name);
@@ -193,7 +207,7 @@ fn gathered(draft: &TemplateDetail) -> Gathered {
     Gathered {
         templates: vec![draft.template.clone()],
         steps: [steps].into_iter().collect(),
-        workers: Vec::new(),
+        ..Gathered::default()
     }
 }
 

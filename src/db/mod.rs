@@ -29,12 +29,14 @@ pub mod artifacts;
 pub mod audit;
 pub mod drafts;
 pub mod duties;
+pub mod execution_artifacts;
 pub mod executions;
 pub mod history;
 pub mod insights;
 pub mod keyring;
 pub mod meta;
 pub mod metrics;
+pub mod node_health;
 pub mod nodes;
 pub mod operation;
 pub mod policy;
@@ -47,6 +49,7 @@ pub mod rollup_log;
 pub mod rollups;
 pub mod stats;
 pub mod templates;
+pub mod tool_calls;
 pub mod tool_search;
 pub mod tools;
 pub mod workers;
@@ -88,12 +91,14 @@ pub fn all_statements() -> Vec<Sql> {
         audit::STATEMENTS,
         duties::STATEMENTS,
         drafts::STATEMENTS,
+        execution_artifacts::STATEMENTS,
         executions::STATEMENTS,
         history::STATEMENTS,
         insights::STATEMENTS,
         keyring::STATEMENTS,
         meta::STATEMENTS,
         metrics::STATEMENTS,
+        node_health::STATEMENTS,
         nodes::STATEMENTS,
         operation::STATEMENTS,
         policy::STATEMENTS,
@@ -110,6 +115,7 @@ pub fn all_statements() -> Vec<Sql> {
         templates::STATEMENTS,
         tool_search::STATEMENTS,
         tools::STATEMENTS,
+        tool_calls::STATEMENTS,
         workers::STATEMENTS,
     ]
     .concat()

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::executions::{Execution, Step};
 use super::projection_counts::{COUNT_EXECUTIONS, COUNT_STEPS, FACTS, execution_facts, step_facts};
 pub use super::projection_counts::{Facts, Saving};
-use super::{Database, DbError, DbErrorKind, Statement, statements};
+use super::{Database, DbError, DbErrorKind, Statement, execution_artifacts, statements};
 
 /// The most bytes of rows in one parameter; D1 takes 2 MB.
 const PARAM_BYTES_MAX: usize = 1_000_000;
@@ -131,6 +131,8 @@ pub struct Projected {
     pub steps: Vec<Step>,
     /// What its row has no room for.
     pub facts: Facts,
+    /// What its tools made: see [`execution_artifacts`].
+    pub artifacts: Vec<Value>,
 }
 
 #[derive(Serialize)]
@@ -186,7 +188,7 @@ pub fn batches(executions: &[Projected]) -> Vec<Vec<Statement>> {
     }
     let mut writer = Writer::default();
     for projected in newest.into_values() {
-        writer.execution(&projected.execution, &projected.facts);
+        writer.execution(projected);
         for step in &projected.steps {
             writer.step(&projected.execution, step);
         }
@@ -200,6 +202,8 @@ pub fn batches(executions: &[Projected]) -> Vec<Vec<Statement>> {
 #[derive(Default)]
 struct Writer {
     done: Vec<Vec<Statement>>,
+    /// What tools made: it goes before the rows that say that it was seen.
+    artifacts: Vec<Array>,
     executions: Array,
     ends: Array,
     facts: Array,
@@ -222,8 +226,10 @@ struct Array {
 }
 
 impl Writer {
-    fn execution(&mut self, execution: &Execution, facts: &Facts) {
+    fn execution(&mut self, projected: &Projected) {
+        let Projected { execution, facts, artifacts, steps: _ } = projected;
         let row = fitting(execution, &["result", "request"]);
+        let made: Vec<String> = artifacts.iter().map(Value::to_string).collect();
         if !self.executions.has_room(&row) {
             self.flush();
         }
@@ -234,6 +240,13 @@ impl Writer {
         let end = json!([pipeline_id, journal_seq, said]).to_string();
         let facts = json!([pipeline_id, journal_seq, nested, optimizations]).to_string();
         self.bytes += row.len() + end.len() + facts.len();
+        for artifact in &made {
+            if self.artifacts.last().is_none_or(|array| !array.has_room(artifact)) {
+                self.artifacts.push(Array::default());
+            }
+            self.artifacts.last_mut().expect("one was pushed").push(artifact);
+            self.bytes += artifact.len();
+        }
         self.executions.push(&row);
         self.ends.push(&end);
         self.facts.push(&facts);
@@ -277,6 +290,9 @@ impl Writer {
     /// Ends the transaction.
     fn flush(&mut self) {
         let mut batch = Vec::new();
+        for array in std::mem::take(&mut self.artifacts) {
+            batch.push(execution_artifacts::RECORD.with(array.close()));
+        }
         if self.executions.rows > 0 {
             let [ends, executions, facts] =
                 [&mut self.ends, &mut self.executions, &mut self.facts].map(std::mem::take);

@@ -11,6 +11,7 @@ use super::meta::{self, Count};
 use super::policy::{self, Policy};
 use super::revisions::{self, Revision};
 use super::row::{flag, lenient_json};
+use super::tool_calls;
 use super::workers;
 use super::{Database, DbError, Rows, definition, statements};
 
@@ -317,15 +318,16 @@ pub async fn load_definition(
 }
 
 /// All that a start needs to know of the database, at one moment and in one round trip: the
-/// template, all that it reaches, and the workers that their steps name.
+/// template, all that it reaches, and the workers and tools that their steps name.
 pub async fn load(db: &impl Database, name: Option<&str>) -> Result<Loaded, DbError> {
     let [strategies, quality, urgency] = policy::reads();
-    let [count, templates, steps, workers, newest, strategies, quality, urgency] = db
+    let [count, templates, steps, workers, tools, newest, strategies, quality, urgency] = db
         .batch_of([
             meta::COUNT.statement(),
             REACHED.with(name),
             REACHED_STEPS.with(name),
             workers::OF_TEMPLATES.with(name),
+            tool_calls::OF_TEMPLATES.with(name).with(tool_calls::INSTALLATION),
             revisions::NEWEST.with(name),
             strategies,
             quality,
@@ -336,6 +338,7 @@ pub async fn load(db: &impl Database, name: Option<&str>) -> Result<Loaded, DbEr
         templates: templates.decode()?,
         steps: steps_by_template(&steps)?,
         workers: workers.decode()?,
+        tools: tool_calls::by_reference(&tools)?,
     };
     Ok(Loaded {
         count: meta::decode_count(&count)?,

@@ -33,8 +33,8 @@ pub enum Called {
 pub struct Asker<'a> {
     /// The step's path.
     pub step: &'a str,
-    /// The worker that was asked.
-    pub worker: &'a str,
+    /// The worker or tool that was asked, in words.
+    pub whom: &'a str,
 }
 
 /// What came back over the wire.
@@ -72,9 +72,9 @@ impl Answer {
         let said =
             ["detail", "error", "message"].into_iter().find_map(|name| field(name)?.as_str());
         let message = format!(
-            "step `{}`: worker `{}` answered with status {}{}",
+            "step `{}`: {} answered with status {}{}",
             asker.step,
-            asker.worker,
+            asker.whom,
             self.status,
             said.map(|text| format!(": {text}")).unwrap_or_default(),
         );
@@ -108,16 +108,16 @@ fn cost(header: Option<&str>, body: Option<&Value>) -> Option<MicroUsd> {
 
 fn too_deep(asker: Asker<'_>) -> Fault {
     let message = format!(
-        "step `{}`: worker `{}` answered with JSON of more than {LEVELS_MAX} levels",
-        asker.step, asker.worker
+        "step `{}`: {} answered with JSON of more than {LEVELS_MAX} levels",
+        asker.step, asker.whom
     );
     Fault::new(FaultKind::Output, "worker.output_too_deep", message)
 }
 
 fn malformed(asker: Asker<'_>, status: u16) -> Fault {
     let message = format!(
-        "step `{}`: worker `{}` answered with status {status} and something that is no JSON",
-        asker.step, asker.worker
+        "step `{}`: {} answered with status {status} and something that is no JSON",
+        asker.step, asker.whom
     );
     Fault::new(FaultKind::Output, "worker.malformed_output", message)
 }
@@ -144,7 +144,7 @@ mod tests {
 
     fn called(status: u16, text: &str) -> Called {
         let answer = Answer { status, text: text.to_owned(), ..Answer::default() };
-        answer.comes_to(Asker { step: "fetch[3]", worker: "feed_fetcher" }, NOW)
+        answer.comes_to(Asker { step: "fetch[3]", whom: "worker `feed_fetcher`" }, NOW)
     }
 
     fn fault(called: Called) -> Fault {

@@ -58,7 +58,7 @@ pub async fn call(bindings: &Bindings, config: &Config, request: &Request) -> Ca
 async fn make(bindings: &Bindings, config: &Config, request: &Request) -> Called {
     match exchange(bindings, config, request).await {
         Ok(answer) => {
-            let asker = Asker { step: &request.step, worker: &request.worker };
+            let asker = Asker { step: &request.step, whom: &request.whom() };
             answer.comes_to(asker, clock::now())
         }
         Err(fault) => Called::from(fault),
@@ -83,7 +83,7 @@ async fn exchange(
     };
     let url = format!("{base}{}", request.endpoint);
     if matches!(request.address, Address::Url(_)) {
-        check_address(&url, config.local_addresses_allowed)?;
+        check_address(&url, request, config.local_addresses_allowed)?;
     }
     let mut abort = AbortOnDrop::new().map_err(|error| network(request, &error))?;
     let init = init(config, request, body, &abort).map_err(|error| network(request, &error))?;
@@ -95,9 +95,9 @@ async fn exchange(
     answer
 }
 
-fn check_address(url: &str, allow_local: bool) -> Result<(), Fault> {
+fn check_address(url: &str, request: &Request, allow_local: bool) -> Result<(), Fault> {
     worker_kit::ssrf::check_secret(url, allow_local).map(drop).map_err(|refusal| {
-        let message = format!("the worker's address is refused: {}", refusal.code());
+        let message = format!("the address of {} is refused: {}", request.whom(), refusal.code());
         Fault::new(FaultKind::Refused, "worker.address_refused", message)
     })
 }
@@ -122,8 +122,15 @@ fn init(
     headers.set("X-Attempt", &request.attempt.to_string())?;
     headers.set("X-Fence", &request.fence.to_string())?;
     headers.set("X-Deadline-Ms", &request.deadline_at.as_millis().to_string())?;
-    if let Some(secret) = &config.secrets.worker_shared_secret {
+    // A node of another account must not learn the secret that administers the installation.
+    let is_trusted = request.tool.as_ref().is_none_or(|tool| tool.is_trusted);
+    if let Some(secret) = config.secrets.worker_shared_secret.as_ref().filter(|_| is_trusted) {
         headers.set("Authorization", &format!("Bearer {}", secret.reveal()))?;
+    }
+    if let Some(tool) = &request.tool {
+        headers.set("X-Tool", &percent_encoded(&tool.name))?;
+        headers.set("X-Tool-ID", &tool.id)?;
+        headers.set("X-Tool-Version", &percent_encoded(&request.version))?;
     }
     if let Some(traceparent) = &request.traceparent {
         headers.set("traceparent", traceparent)?;
@@ -141,14 +148,23 @@ fn init(
 /// Where a worker that has answered 202 reports. A path that has slashes or brackets is one segment
 /// of it.
 fn callback_path(execution: &ExecutionId, step: &str) -> String {
-    let segment = step.bytes().fold(String::new(), |mut segment, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => segment.push(byte.into()),
-            _ => segment.push_str(&format!("%{byte:02X}")),
+    format!("/pipeline/{execution}/steps/{}/complete", encoded(step, b"-_"))
+}
+
+/// Text that may stand in a header: what is no visible ASCII is percent-encoded, and `%` itself.
+fn percent_encoded(text: &str) -> String {
+    encoded(text, b" !#$&'()*+,-./:;<=>?@[]^_`{|}~")
+}
+
+/// Letters, digits and `plain` bytes as they are, all others percent-encoded.
+fn encoded(text: &str, plain: &[u8]) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            true => encoded.push(byte.into()),
+            false => encoded.push_str(&format!("%{byte:02X}")),
         }
-        segment
-    });
-    format!("/pipeline/{execution}/steps/{segment}/complete")
+        encoded
+    })
 }
 
 async fn read(response: web_sys::Response, request: &Request) -> Result<Answer, Fault> {
@@ -195,8 +211,9 @@ async fn read_bounded(response: &mut worker::Response, request: &Request) -> Res
 
 fn too_large(request: &Request) -> Fault {
     let message = format!(
-        "step `{}`: worker `{}` answered with more than {ANSWER_BYTES_MAX} bytes",
-        request.step, request.worker
+        "step `{}`: {} answered with more than {ANSWER_BYTES_MAX} bytes",
+        request.step,
+        request.whom()
     );
     Fault::new(FaultKind::Output, "worker.output_too_large", message)
 }
@@ -207,8 +224,7 @@ fn broken(request: &Request, error: &worker::Error) -> Fault {
 
 fn network(request: &Request, error: &JsValue) -> Fault {
     let text = fetches::message(error);
-    let message =
-        format!("step `{}`: worker `{}` cannot be reached: {text}", request.step, request.worker);
+    let message = format!("step `{}`: {} cannot be reached: {text}", request.step, request.whom());
     Fault::new(FaultKind::Network, "worker.unreachable", message)
 }
 
@@ -240,6 +256,12 @@ impl Drop for AbortOnDrop {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_carries_any_name() {
+        assert_eq!(percent_encoded("Word counter/2.0"), "Word counter/2.0");
+        assert_eq!(percent_encoded("zähl\n100%"), "z%C3%A4hl%0A100%25");
+    }
 
     #[test]
     fn the_callback_names_execution_and_path() {

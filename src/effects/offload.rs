@@ -21,8 +21,18 @@ const CONTENT_CHARS: usize = 16;
 
 /// Why outputs could not be put or brought.
 #[derive(Debug, thiserror::Error)]
-#[error("object storage: {0}")]
-pub struct OffloadError(String);
+#[error("object storage: {why}")]
+pub struct OffloadError {
+    why: String,
+    /// Whether there is no such object: asking again would not help.
+    pub is_gone: bool,
+}
+
+impl OffloadError {
+    fn new(why: String) -> Self {
+        Self { why, is_gone: false }
+    }
+}
 
 /// Puts each output that is too large for the journal into R2 and leaves its reference.
 pub async fn store_large(
@@ -71,9 +81,9 @@ async fn store(bindings: &Bindings, key: &str, output: &mut Payload) -> Result<(
         return Ok(());
     }
     let bytes = text.len() as u64;
-    let bucket = bindings.artifacts().map_err(|error| OffloadError(error.to_string()))?;
+    let bucket = bindings.artifacts().map_err(|error| OffloadError::new(error.to_string()))?;
     let put = bucket.put(key, text.into_bytes()).execute().await;
-    put.map_err(|error| OffloadError(error.to_string()))?;
+    put.map_err(|error| OffloadError::new(error.to_string()))?;
     output.set_stored(StoredRef { key: key.to_owned(), bytes });
     Ok(())
 }
@@ -109,10 +119,11 @@ pub async fn resolve(bindings: &Bindings, events: &mut [Event]) -> Result<(), Of
 
 /// Brings the value of one stored output.
 pub async fn bring(bindings: &Bindings, stored: &StoredRef) -> Result<Arc<Value>, OffloadError> {
-    let failed = |error: String| OffloadError(format!("{}: {error}", stored.key));
+    let failed = |error: String| OffloadError::new(format!("{}: {error}", stored.key));
     let bucket = bindings.artifacts().map_err(|error| failed(error.to_string()))?;
     let object = bucket.get(&stored.key).execute().await.map_err(|e| failed(e.to_string()))?;
-    let object = object.ok_or_else(|| failed("not there".to_owned()))?;
+    let object =
+        object.ok_or_else(|| OffloadError { is_gone: true, ..failed("not there".to_owned()) })?;
     let body = object.body().ok_or_else(|| failed("without a body".to_owned()))?;
     let text = body.text().await.map_err(|error| failed(error.to_string()))?;
     let value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;

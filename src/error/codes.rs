@@ -90,6 +90,8 @@ codes! {
         ["An operator must correct the template's rows under violations."];
     PipelineNotFound NOT_FOUND "pipeline.not_found" "Pipeline not found"
         ["Check the id; executions of other accounts are not shown."];
+    ToolNotCallable CONFLICT "tool.not_callable" "The tool cannot be called"
+        ["Correct what is listed under violations, and call it again."];
     ResourceNotFound NOT_FOUND "resource.not_found" "Not found"
         ["Check the name or id; what belongs to other accounts is not shown."];
     InsightsDisabled NOT_FOUND "insights.disabled" "Insights are switched off"

@@ -30,11 +30,11 @@ pub const PAUSE_MIN: Millis = Millis::from_secs(10);
 /// one while the next is late.
 const KEPT_FACTOR: u64 = 4;
 /// Workers that are checked at the same time: the platform allows six connections.
-const CHECKS_AT_ONCE: usize = 4;
+pub(super) const CHECKS_AT_ONCE: usize = 4;
 /// Workers that are checked in one go, those first that were checked longest ago: the platform
 /// allows 32 Worker invocations in one request.
 const CHECKS_MAX: u32 = 24;
-const CHECK_TIMEOUT: Millis = Millis::from_secs(5);
+pub(super) const CHECK_TIMEOUT: Millis = Millis::from_secs(5);
 /// A worker that takes longer to say that it is well is degraded.
 const SLOW: Millis = Millis::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -229,7 +229,7 @@ async fn ask(site: &Site, worker: &Worker) -> Result<(u16, Value), String> {
     read_answer(response).await
 }
 
-async fn read_answer(mut response: Response) -> Result<(u16, Value), String> {
+pub(super) async fn read_answer(mut response: Response) -> Result<(u16, Value), String> {
     let status = response.status_code();
     let mut bytes = Vec::new();
     let mut chunks = response.stream().map_err(|error| error.to_string())?;

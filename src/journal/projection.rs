@@ -10,6 +10,7 @@ use engine::shard::Projected;
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
+use super::artifacts;
 use super::replay::{self, ReplayError};
 use crate::accounts::may_have_reserved;
 use crate::bindings::{Bindings, Missing};
@@ -18,6 +19,7 @@ use crate::db::executions::{Execution, Step};
 use crate::db::projection::{Facts, Saving};
 use crate::db::{self, D1, Database, DbError, DbErrorKind, iso};
 use crate::effects::call;
+use crate::effects::offload::OffloadError;
 use crate::governor::{self, Unreachable};
 use crate::log::{self, Level};
 
@@ -33,6 +35,9 @@ pub enum ProjectionError {
     /// The journal could not be read.
     #[error("the journal's storage: {0}")]
     Storage(String),
+    /// An output could not be brought.
+    #[error(transparent)]
+    Output(#[from] OffloadError),
     /// The Governor did not take what an execution has spent.
     #[error(transparent)]
     Governor(#[from] Unreachable),
@@ -52,7 +57,9 @@ pub async fn project(
         let records = records.map_err(|error| ProjectionError::Storage(error.to_string()))?;
         match state(&records) {
             Ok(state) => {
-                rows.push(rows_of(&state, records.len() as u64, now));
+                let mut row = rows_of(&state, records.len() as u64, now);
+                row.artifacts = artifacts::of(bindings, &state, &records).await?;
+                rows.push(row);
                 owed.add(&state);
             }
             // Trying again would not help, and must not hold the others back.
@@ -128,6 +135,7 @@ pub fn rows_of(state: &State, seq: u64, now: Timestamp) -> db::projection::Proje
         execution: execution_of(state, seq, now),
         steps: steps.map(|index| step_of(state, index, now)).collect(),
         facts: facts_of(state, now),
+        artifacts: Vec::new(),
     }
 }
 
@@ -236,5 +244,6 @@ pub fn kind_text(kind: &Kind) -> &'static str {
         Kind::Map(_) => "map",
         Kind::Wait(_) => "wait",
         Kind::Pipeline(_) => "pipeline",
+        Kind::Tool(_) => "tool",
     }
 }

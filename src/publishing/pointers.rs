@@ -33,6 +33,11 @@ impl Made<'_> {
                 let field = rest.join("/");
                 (self.worker(&name), format!("worker `{name}`, {field}: {message}"))
             }
+            ["tools", tool, rest @ ..] => {
+                let name = unescaped(tool);
+                let field = rest.join("/");
+                (self.tool(&name), format!("tool `{name}`, {field}: {message}"))
+            }
             ["templates", template, rest @ ..] => {
                 let name = unescaped(template);
                 let field = rest.join("/");
@@ -70,6 +75,24 @@ impl Made<'_> {
             named_worker(step, name).map(|field| format!("/steps/{at}/{field}"))
         });
         found.into_iter().next().unwrap_or_else(|| "/steps".to_owned())
+    }
+
+    /// Where the document names a tool first.
+    fn tool(&self, name: &str) -> String {
+        let named = |step: &StepDocument| {
+            let config = step.config.as_ref()?;
+            let is = |field: &&str| config.get(*field).and_then(Value::as_str) == Some(name);
+            if let Some(field) = ["tool", "fallback_tool"].iter().find(|field| is(field)) {
+                return Some(format!("config/{field}"));
+            }
+            let alternatives = config.get("alternatives").and_then(Value::as_array);
+            let place = alternatives?.iter().position(|one| one.as_str() == Some(name))?;
+            Some(format!("config/alternatives/{place}"))
+        };
+        let steps = self.document.steps.iter().enumerate();
+        let mut found =
+            steps.filter_map(|(at, step)| Some(format!("/steps/{at}/{}", named(step)?)));
+        found.next().unwrap_or_else(|| "/steps".to_owned())
     }
 
     /// Where the document names a template first, or one that reaches it.

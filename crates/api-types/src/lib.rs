@@ -18,6 +18,7 @@ mod pipeline;
 mod plan;
 pub mod registry;
 mod service;
+mod tool_calls;
 mod why;
 
 pub use catalog::{
@@ -36,8 +37,8 @@ pub use health::{
 pub use history::{HistoryEntry, HistoryFormat, HistoryQuery, HistoryReply, StrategyLabel};
 pub use orchestrate::{OptimizeFor, OrchestrateRequest, OutputFormat, QualityLevel, Urgency};
 pub use pipeline::{
-    CommunicationMethod, ExecutionStatus, OptimizationReport, Pipeline, PipelineReply, StepResult,
-    StepStatus,
+    CommunicationMethod, ExecutionStatus, OptimizationReport, Pipeline, PipelineReply,
+    StepArtifacts, StepResult, StepStatus,
 };
 pub use plan::{
     BudgetVerdict, DeadlineVerdict, PlanReply, PlannedCost, PlannedStep, PlannedStrategy,
@@ -47,4 +48,7 @@ pub use service::{
     Credential, Endpoint, HealthReply, HealthStatus, HelpReply, LivenessReply, RootReply,
     WorkerHealthEntry,
 };
-pub use why::{EventsQuery, ExecutionPhase, WhyDriver, WhyReply, WhyStep};
+pub use tool_calls::{
+    InvokeReply, InvokeRequest, InvokedArtifact, ToolBreaker, ToolTerms, ToolTermsRequest,
+};
+pub use why::{EventsQuery, ExecutionPhase, WhyDriver, WhyReply, WhyStep, WhyTool};

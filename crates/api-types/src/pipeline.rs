@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::Violation;
+
 /// An execution, at its end or on its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
@@ -145,6 +147,11 @@ pub struct StepResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub skip_reason: Option<String>,
+    /// What its tool returned under `artifacts`; left out where it returned none, and without a
+    /// credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub artifacts: Option<StepArtifacts>,
     /// Its output; only with a credential.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "present")]
     #[schema(required = false)]
@@ -155,6 +162,15 @@ pub struct StepResult {
     pub error: Option<Value>,
     /// What held the execution up in this step.
     pub bottlenecks_detected: Vec<String>,
+}
+
+/// What became of the artifacts that a tool returned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StepArtifacts {
+    /// The ids under which they are recorded, a moment after the execution has ended or waits.
+    pub recorded: Vec<String>,
+    /// What could not be recorded, and why, with pointers into the output. It fails no step.
+    pub refused: Vec<Violation>,
 }
 
 /// `Some(Null)` is a field that is null, `None` one that is left out.

@@ -47,6 +47,22 @@ pub struct WhyReply {
     pub unheard: u64,
     /// What holds each unfinished step, in the plan's order.
     pub steps: Vec<WhyStep>,
+    /// Tools that steps name and that could not be called when the execution started; left out
+    /// where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_chosen: Vec<WhyTool>,
+}
+
+/// A tool that was not chosen for a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WhyTool {
+    /// The step.
+    pub step: String,
+    /// The tool's name.
+    pub tool: String,
+    /// Why it could not be called.
+    #[schema(example = "the node of tool `word_counter` is in status ERROR")]
+    pub reason: String,
 }
 
 /// Who is at work on an execution.

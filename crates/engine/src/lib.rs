@@ -4,6 +4,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+// So that tests share what integration tests use.
+#[cfg(test)]
+extern crate self as engine;
+
 pub mod admission;
 pub mod driver;
 pub mod execution;

@@ -5,6 +5,7 @@
 //! `UPDATE_GOLDEN=1 cargo test -p engine --test golden` adds a file for each scenario that this
 //! build writes differently. Files that are there are never written again: old journals stay.
 
+mod required;
 mod scenario;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use engine::execution::{Event, State, StepState};
 use engine::plan::Plan;
 use engine::time::Timestamp;
+use required::Required;
 use scenario::Scenario;
 use serde_json::{Map, Value, json};
 
@@ -55,8 +57,9 @@ fn events(journal: &str) -> Vec<Event> {
 
 /// All that a journal comes to, as far as anybody outside the engine can tell.
 fn outcome(journal: &str) -> Value {
-    let state =
-        State::replay(events(journal), |started| Plan::compile(&started.definition).map(Arc::new));
+    let state = State::replay(events(journal), |started| {
+        Plan::compile_with(&started.definition, &Required).map(Arc::new)
+    });
     let state = state.unwrap_or_else(|error| panic!("{error:?}"));
     let steps: Vec<Value> = state
         .plan

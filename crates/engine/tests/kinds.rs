@@ -2,6 +2,7 @@
 //! late, in any order.
 
 mod mixed;
+mod required;
 
 use mixed::moves::moves;
 use mixed::plans::case;

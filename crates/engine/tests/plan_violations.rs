@@ -68,7 +68,6 @@ fn each_mistake_is_reported_at_its_field() {
         ("/steps/1/depends_on", json!([true]), "/steps/1/depends_on/0", "step.unknown_dependency"),
         ("/steps/1/depends_on", json!(["b"]), "/steps/1/depends_on/0", "step.depends_on_itself"),
         ("/steps/0/depends_on", json!(["b"]), "/steps/1/depends_on", "template.cycle"),
-        ("/steps/1/kind", json!("tool"), "/steps/1/kind", "step.kind_not_offered"),
         ("/steps/1/worker", json!(null), "/steps/1/worker", "step.missing_worker"),
         ("/steps/1/worker", json!("x"), "/steps/1/worker", "worker.unknown"),
         ("/steps/1/fallback_worker", json!("x"), "/steps/1/fallback_worker", "worker.unknown"),

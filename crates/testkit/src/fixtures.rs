@@ -4,8 +4,10 @@
 use crate::workers::Workers;
 
 /// Templates that complete without more than a start; `wait` also needs its signal.
-pub const COMPLETING: [&str; 7] =
-    ["sequential", "parallel", "map", "wait", "wait_delay", "pipeline", "callback"];
+pub const COMPLETING: [&str; 8] =
+    ["sequential", "parallel", "map", "wait", "wait_delay", "pipeline", "callback", "tool"];
+/// The tool that the first step of the template `tool` calls.
+pub const TOOL_ID: &str = "00000000-0000-4000-8000-0000000000e0";
 /// The template whose last step fails: its two other steps are compensated.
 pub const COMPENSATION: &str = "compensation";
 /// The signal that the template `wait` waits for.

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod fixtures;
 pub mod model;
+pub mod schemas;
 pub mod sim;
 pub mod stack;
 pub mod suite;

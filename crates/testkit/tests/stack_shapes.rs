@@ -106,6 +106,12 @@ async fn every_shape_completes() {
             "wait" => assert_eq!(step(&reply, "go")["data"], json!({"said": "go"})),
             "pipeline" => assert_eq!(step(&reply, "inner")["data"]["right"], "pipeline"),
             "callback" => assert_eq!(step(&reply, "asked")["success"], true),
+            "tool" => {
+                assert_eq!(step(&reply, "say")["worker_name"], "tool:echo_tool");
+                let recorded = step(&reply, "say")["artifacts"]["recorded"].as_array().unwrap();
+                assert_eq!(recorded.len(), 1, "{}", reply.body);
+                assert_eq!(step(&reply, "each")["data"]["results"][2]["n"], 3);
+            }
             _ => {}
         }
     }

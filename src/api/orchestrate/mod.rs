@@ -1,6 +1,6 @@
 //! Starting an execution.
 
-mod ask;
+pub(super) mod ask;
 pub mod plan;
 
 use std::sync::Arc;

@@ -7,8 +7,8 @@ use super::{Event, Fault, FaultKind, Part, PauseReason, Payload, SkipReason, Sta
 use crate::expr::Scope;
 use crate::ids::{Epoch, Fence};
 use crate::money::MicroUsd;
+use crate::plan::StepIndex;
 use crate::plan::definition::FailureTolerance;
-use crate::plan::{Kind, StepIndex};
 use crate::time::{Millis, Timestamp};
 
 impl Deciding<'_> {
@@ -70,7 +70,8 @@ impl Deciding<'_> {
 
     fn succeeded(&mut self, unit: Unit, fence: Fence, outcome: Outcome) {
         let Outcome { result: Ok(output), cost, memoised } = outcome else { return };
-        if let Err(fault) = self.check_output(unit, &output) {
+        let fits = self.state.check_given(unit, &output);
+        if let Err(fault) = fits.and_then(|()| self.check_output(unit, &output)) {
             return self.attempt_failed(unit, fence, fault, cost);
         }
         let estimate = self.state.estimate(unit);
@@ -145,12 +146,8 @@ impl Deciding<'_> {
     }
 
     fn has_fallback(&self, unit: Unit) -> bool {
-        let call = match &self.state.plan.step(unit.step).kind {
-            Kind::Worker(call) => call,
-            Kind::Map(each) => &each.call,
-            Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => return false,
-        };
-        call.fallback.is_some() && unit.part != Part::Undo
+        let call = self.state.plan.step(unit.step).call();
+        call.is_some_and(|call| call.fallback.is_some()) && unit.part != Part::Undo
     }
 
     /// When the unit is tried again after `fault`; `None` when it is not: the fault will not
@@ -260,11 +257,7 @@ impl State {
         now: Timestamp,
         silence: Option<Millis>,
     ) -> Timestamp {
-        let call = match &self.plan.step(unit.step).kind {
-            Kind::Worker(call) => call,
-            Kind::Map(each) => &each.call,
-            Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => return self.deadline_at,
-        };
+        let Some(call) = self.plan.step(unit.step).call() else { return self.deadline_at };
         let most = started_at.plus(call.accepted_max);
         now.plus(silence.unwrap_or(call.heartbeat)).min(most)
     }

@@ -228,11 +228,7 @@ fn kind_of(value: &Value) -> &'static str {
 impl Step {
     /// Who is asked; `None` for a step that asks nobody.
     pub fn target(&self, fallback: bool, choice: Choice) -> Option<&Target> {
-        let call = match &self.kind {
-            Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => return None,
-            Kind::Map(each) => &each.call,
-            Kind::Worker(call) => call,
-        };
+        let call = self.call()?;
         if fallback { call.fallback.as_ref() } else { Some(call.chosen(choice)) }
     }
 }

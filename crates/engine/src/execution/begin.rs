@@ -69,7 +69,8 @@ impl Deciding<'_> {
         if deadline_at > self.context.latest_end {
             return Considered::Waits;
         }
-        if let Err(fault) = self.state.body(unit, &target.defaults) {
+        let body = self.state.body(unit, &target.defaults);
+        if let Err(fault) = body.and_then(|body| self.state.check_sent(unit, target, &body)) {
             self.unit_failed(unit, fault);
             return Considered::Moved;
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Event, Fault, FaultKind, Parent, Part, Started, State, Terms, Unit};
 use crate::ids::{ExecutionId, Fence};
 use crate::money::MicroUsd;
-use crate::plan::{Address, Gate, Kind};
+use crate::plan::{Address, Gate, Kind, Tool};
 use crate::time::{Millis, Timestamp};
 
 /// What must be done next.
@@ -41,6 +41,8 @@ pub struct Request {
     pub worker: String,
     /// Its version.
     pub version: String,
+    /// The tool that is called, where it is one.
+    pub tool: Option<Called>,
     /// How it is reached.
     pub address: Address,
     /// The path of the operation.
@@ -57,7 +59,33 @@ pub struct Request {
     pub traceparent: Option<String>,
 }
 
+/// A tool that is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is the installation's, and may know its secrets.
+    pub is_trusted: bool,
+}
+
+impl Called {
+    fn of(tool: &Tool) -> Self {
+        let is_trusted = tool.account.is_none();
+        Self { id: tool.id.clone(), name: tool.name.clone(), is_trusted }
+    }
+}
+
 impl Request {
+    /// Who is asked, in words.
+    pub fn whom(&self) -> String {
+        match &self.tool {
+            Some(tool) => format!("tool `{}`", tool.name),
+            None => format!("worker `{}`", self.worker),
+        }
+    }
+
     /// The same for every attempt of one generation, so that a worker can tell a repetition.
     pub fn idempotency_key(&self) -> String {
         format!("{}/{}/{}", self.execution, self.step, self.generation)
@@ -143,11 +171,7 @@ impl State {
             return None;
         };
         let target = self.target(unit, *fallback)?;
-        let call = match &self.plan.step(unit.step).kind {
-            Kind::Worker(call) => Some(call.as_ref()),
-            Kind::Map(each) => Some(&each.call),
-            Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => None,
-        };
+        let call = self.plan.step(unit.step).call();
         let memo = call.filter(|_| self.started.terms.memo && unit.part != Part::Undo);
         Some(Request {
             execution: self.started.id.clone(),
@@ -158,6 +182,7 @@ impl State {
             fence: *fence,
             worker: target.worker.clone(),
             version: target.version.clone(),
+            tool: target.tool.as_deref().map(Called::of),
             address: target.address.clone(),
             endpoint: target.endpoint.clone(),
             body: self.body(unit, &target.defaults),

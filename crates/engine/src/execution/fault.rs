@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::RetryPolicy;
+use crate::plan::{RetryPolicy, Violation};
 use crate::time::Millis;
 
 /// The longest message that is kept of what a worker said.
@@ -23,6 +23,9 @@ pub struct Fault {
     /// How long the worker asked to be left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Millis>,
+    /// Which properties do not fit a schema.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
 }
 
 /// Where a failure happened.
@@ -57,7 +60,14 @@ impl Fault {
             Some((cut, _)) => format!("{}…", &message[..cut]),
             None => message.to_owned(),
         };
-        Self { code: code.to_owned(), message, kind, retryable: None, retry_after: None }
+        Self {
+            code: code.to_owned(),
+            message,
+            kind,
+            retryable: None,
+            retry_after: None,
+            violations: Vec::new(),
+        }
     }
 
     /// Whether an attempt that failed so and names no cost has cost nothing: the worker refused, or

@@ -25,6 +25,7 @@ mod state;
 mod status;
 mod summary;
 mod terms;
+mod tools;
 mod unit;
 mod unwind;
 mod verbs;
@@ -42,7 +43,7 @@ pub use advance::{
 pub use apply::{IllegalEvent, ReplayError};
 pub use asks::MAP_OUTPUT_BYTES_MAX;
 pub use begin::{DEPTH_MAX, is_by_binding};
-pub use effect::{Child, Effect, Request, effects};
+pub use effect::{Called, Child, Effect, Request, effects};
 pub use event::{Event, FORMAT};
 pub use fault::{Fault, FaultKind};
 pub use message::{Asked, Message};

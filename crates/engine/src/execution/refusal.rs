@@ -191,7 +191,7 @@ impl State {
         }
         let planned = self.plan.step(unit.step);
         let takes_input = match planned.kind {
-            Kind::Worker(_) | Kind::Transform | Kind::Pipeline(_) => true,
+            Kind::Worker(_) | Kind::Tool(_) | Kind::Transform | Kind::Pipeline(_) => true,
             Kind::Map(_) => unit.part != Part::Whole,
             Kind::Wait(_) => false,
         };
@@ -234,7 +234,11 @@ impl State {
     fn applies_signal(&self, name: &str) -> Applies {
         let awaits = |step: &crate::plan::Step| match &step.kind {
             Kind::Wait(wait) => wait.of.signal() == Some(name),
-            Kind::Worker(_) | Kind::Transform | Kind::Map(_) | Kind::Pipeline(_) => false,
+            Kind::Worker(_)
+            | Kind::Tool(_)
+            | Kind::Transform
+            | Kind::Map(_)
+            | Kind::Pipeline(_) => false,
         };
         let mut waits = self.plan.steps.iter().zip(&self.steps).filter(|(step, _)| awaits(step));
         let open = waits.clone().any(|(_, state)| !state.status.is_settled());

@@ -97,7 +97,7 @@ impl Deciding<'_> {
         let planned = plan.step(index);
         // What cannot start now, and cannot be skipped, need not be looked at. An execution of
         // another template takes no slot: nobody waits for it.
-        let calls = matches!(planned.kind, Kind::Worker(_) | Kind::Pipeline(_));
+        let calls = matches!(planned.kind, Kind::Worker(_) | Kind::Tool(_) | Kind::Pipeline(_));
         let slot = matches!(planned.kind, Kind::Pipeline(_)) || self.has_slot();
         let may_begin = self.state.may_begin() && slot;
         if calls && !may_begin && planned.condition.is_none() && planned.required.is_empty() {
@@ -130,9 +130,14 @@ impl Deciding<'_> {
             }
             Some(Ok(true)) | None => {}
         }
+        if let Some(reason) = planned.unavailable() {
+            let message = format!("step `{}`: {reason}", planned.name);
+            self.step_failed(index, Fault::new(FaultKind::Refused, "tool.unavailable", message));
+            return Considered::Moved;
+        }
         match &planned.kind {
             Kind::Transform => self.transform(index, planned),
-            Kind::Worker(_) => self.begin_call(index),
+            Kind::Worker(_) | Kind::Tool(_) => self.begin_call(index),
             Kind::Map(_) => self.begin_map(index),
             Kind::Wait(wait) => self.begin_wait(index, wait),
             Kind::Pipeline(sub) => self.begin_child(index, sub),

@@ -195,7 +195,7 @@ impl State {
             cost: planned.estimated_cost(),
             // Nobody knows how many elements there would have been.
             duration: match &planned.kind {
-                Kind::Worker(call) => call.primary.expected.unwrap_or_default(),
+                Kind::Worker(call) | Kind::Tool(call) => call.primary.expected.unwrap_or_default(),
                 _ => Millis::ZERO,
             },
         };

@@ -1,6 +1,9 @@
 //! Stories of executions. Each is told through [`story::Story`], which replays the journal after
 //! every decision and compares: no story passes whose journal would come to something else.
 
+#[path = "../../tests/required/mod.rs"]
+mod required;
+
 pub(crate) mod asking;
 mod bad_input;
 mod budget;
@@ -26,6 +29,7 @@ mod retries;
 mod reuse;
 pub(crate) mod story;
 mod summary;
+mod tools;
 mod transitions;
 mod undoing;
 mod view;

@@ -44,6 +44,9 @@ pub struct TemplateDefinition {
     /// The workers that the steps name, by `worker_name`.
     #[serde(default)]
     pub workers: BTreeMap<String, WorkerDefinition>,
+    /// The tools that the steps name, by what the steps call them: a name or an id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<String, ToolDefinition>,
     /// The templates that steps of kind `pipeline` name, directly or through others, by name. Only
     /// the outermost definition has them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -215,6 +218,58 @@ pub struct WorkerDefinition {
     /// Default values of the request body, under what the mapping gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_config: Option<Value>,
+}
+
+/// A registered tool, with the node that it is resolved to, at the moment of the snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolDefinition {
+    /// The tool's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The tenant that it belongs to; absent where it is the installation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Its version, part of what a cached result depends on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// The id of the node that does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The node's address: where it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Why it cannot be called; absent when it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
+    /// JSON Schema of what it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_schema: Option<Value>,
+    /// JSON Schema of what it gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Value>,
+    /// What one call is expected to cost; absent when nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_cost: Option<MicroUsd>,
+    /// How long a call is expected to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avg_response_time_ms: Option<u64>,
+    /// The longest one attempt may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// How often a failed attempt is repeated where the step says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<i64>,
+    /// The most calls in progress at the same time, all executions of an account together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
+    /// The most calls that begin within a minute, all executions of an account together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_minute: Option<u32>,
+    /// When its circuit breaker opens: a [`super::BreakerPolicy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Value>,
 }
 
 fn yes() -> bool {

@@ -147,6 +147,7 @@ impl Plan {
             fates.push(match step {
                 _ if lost => Fate::Unreachable,
                 _ if step.optional && terms.skip_optional => Fate::LeftOut,
+                _ if step.optional && step.unavailable().is_some() => Fate::LeftOut,
                 _ if step.condition.is_some() => Fate::Conditional,
                 _ if doubtful => Fate::Uncertain,
                 _ if raced => Fate::Raced,
@@ -243,7 +244,7 @@ impl<'p> StepEstimate<'p> {
         let target = call.map(|call| call.chosen(terms.choice));
         let cost = match &step.kind {
             Kind::Pipeline(sub) => sub.cost_min,
-            Kind::Worker(_) | Kind::Map(_) | Kind::Transform | Kind::Wait(_) => {
+            Kind::Worker(_) | Kind::Tool(_) | Kind::Map(_) | Kind::Transform | Kind::Wait(_) => {
                 target.and_then(|target| target.estimated_cost).unwrap_or_default()
             }
         };
@@ -300,7 +301,7 @@ impl<'p> StepEstimate<'p> {
             Kind::Map(_) => return None,
             Kind::Pipeline(sub) => sub.budget?.max(sub.cost_min),
             Kind::Transform | Kind::Wait(_) => MicroUsd::ZERO,
-            Kind::Worker(_) => {
+            Kind::Worker(_) | Kind::Tool(_) => {
                 let fallback = fallback.map(price).unwrap_or_default();
                 self.cost.times(attempts.into()).plus(fallback.times(attempts.into()))
             }
@@ -319,8 +320,9 @@ impl<'p> StepEstimate<'p> {
     ) -> (Option<Millis>, Option<Millis>) {
         let target = match (&self.step.kind, self.target) {
             (Kind::Map(_), _) => return (None, None),
-            (Kind::Worker(_), Some(target)) => target,
-            (Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) | Kind::Worker(_), _) => {
+            (Kind::Worker(_) | Kind::Tool(_), Some(target)) => target,
+            (Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_), _)
+            | (Kind::Worker(_) | Kind::Tool(_), None) => {
                 return (Some(Millis::ZERO), Some(Millis::ZERO));
             }
         };
@@ -358,7 +360,7 @@ impl Step {
     /// The call of a step that makes one, for each element where it makes several.
     pub fn call(&self) -> Option<&Call> {
         match &self.kind {
-            Kind::Worker(call) => Some(call),
+            Kind::Worker(call) | Kind::Tool(call) => Some(call),
             Kind::Map(each) => Some(&each.call),
             Kind::Transform | Kind::Wait(_) | Kind::Pipeline(_) => None,
         }

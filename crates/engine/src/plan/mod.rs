@@ -13,6 +13,8 @@ mod moment;
 mod nested;
 mod price;
 mod retry;
+mod schema;
+mod tool;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +31,8 @@ pub use graph::StepSet;
 pub use moment::moment;
 pub use price::unpriced;
 pub use retry::{DELAY_MAX, RETRIES_DEFAULT, RETRIES_MAX, RetryPolicy};
+pub use schema::{Fits, NoSchemas, Schema, Schemas};
+pub use tool::{LeftOut, Tool, unavailable, unusable};
 
 /// The most steps a template may have.
 pub const STEPS_MAX: usize = 2_000;
@@ -171,9 +175,11 @@ pub enum Kind {
     Wait(Box<Wait>),
     /// Another template, as an execution of its own.
     Pipeline(Box<Sub>),
+    /// One HTTP call of a registered tool.
+    Tool(Box<Call>),
 }
 
-/// A call of a worker.
+/// A call of a worker or a tool.
 #[derive(Debug)]
 pub struct Call {
     /// Who is asked.
@@ -182,6 +188,10 @@ pub struct Call {
     pub alternatives: Vec<Target>,
     /// Who is asked when the first one's attempts are used up.
     pub fallback: Option<Target>,
+    /// Tools that the step names and that could not be called when it was snapshotted.
+    pub left_out: Vec<LeftOut>,
+    /// Why nobody can be asked: every tool that could do the step is left out.
+    pub unavailable: Option<String>,
     /// How long an answer serves for the same call, across the executions of an account.
     pub memo: Option<Millis>,
     /// The longest silence of a worker that has answered 202 and works on.
@@ -252,7 +262,7 @@ pub struct Sub {
 /// Where a call goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// The worker's `worker_name`.
+    /// The worker's `worker_name`; a tool is known as [`Tool::key`].
     pub worker: String,
     /// How it is reached.
     pub address: Address,
@@ -272,6 +282,8 @@ pub struct Target {
     pub version: String,
     /// What calls of the worker must pass.
     pub gate: Gate,
+    /// The tool, where it is one.
+    pub tool: Option<Box<Tool>>,
 }
 
 /// What calls of a worker must pass, all executions of an account together.
@@ -355,7 +367,9 @@ impl Step {
     /// What one attempt is expected to cost; zero where nobody knows.
     pub fn estimated_cost(&self) -> MicroUsd {
         match &self.kind {
-            Kind::Worker(call) => call.primary.estimated_cost.unwrap_or_default(),
+            Kind::Worker(call) | Kind::Tool(call) => {
+                call.primary.estimated_cost.unwrap_or_default()
+            }
             Kind::Pipeline(sub) => sub.cost_min,
             // Nobody knows how many elements there will be.
             Kind::Map(_) | Kind::Transform | Kind::Wait(_) => MicroUsd::ZERO,
@@ -365,7 +379,7 @@ impl Step {
     /// What one attempt costs at least: that of the cheapest worker that can be chosen for it.
     fn cost_min(&self) -> MicroUsd {
         match &self.kind {
-            Kind::Worker(call) => call
+            Kind::Worker(call) | Kind::Tool(call) => call
                 .alternatives
                 .iter()
                 .map(|target| target.estimated_cost.unwrap_or_default())

@@ -69,13 +69,12 @@ impl TemplateDefinition {
         for step in template.steps.iter().filter(must_be_done) {
             sum = sum.plus(match step.kind {
                 StepKind::Worker => template.cheapest(step),
+                StepKind::Tool => template.cheapest_tool(step),
                 StepKind::Pipeline => {
                     let name = step.named_template();
                     name.map_or(MicroUsd::ZERO, |name| self.cost_of(name, known))
                 }
-                StepKind::Transform | StepKind::Map | StepKind::Wait | StepKind::Tool => {
-                    MicroUsd::ZERO
-                }
+                StepKind::Transform | StepKind::Map | StepKind::Wait => MicroUsd::ZERO,
             });
         }
         known.insert(name.to_owned(), sum);
@@ -86,6 +85,17 @@ impl TemplateDefinition {
         let can_do = step.worker.as_deref().into_iter().chain(step.alternatives());
         let cost = |name| self.workers.get(name)?.estimated_cost;
         can_do.map(|name| cost(name).unwrap_or_default()).min().unwrap_or_default()
+    }
+
+    /// The tools that steps of this one name, whatever for.
+    pub fn named_tools(&self) -> BTreeSet<&str> {
+        self.steps.iter().flat_map(StepDefinition::named_tools).collect()
+    }
+
+    fn cheapest_tool(&self, step: &StepDefinition) -> MicroUsd {
+        let tools = step.tools_to_choose().filter_map(|name| self.tools.get(name));
+        let able = tools.filter(|tool| tool.unavailable.is_none());
+        able.map(|tool| tool.estimated_cost.unwrap_or_default()).min().unwrap_or_default()
     }
 }
 
@@ -99,16 +109,40 @@ impl StepDefinition {
     /// The workers that the step names: its own, those that stand in for it, and the one that
     /// undoes it.
     pub fn named_workers(&self) -> impl Iterator<Item = &str> {
-        let compensates = self
-            .config
-            .as_ref()
-            .and_then(|config| config.get("compensate")?.get("worker")?.as_str());
+        let compensates = self.setting("compensate").and_then(|undo| undo.get("worker")?.as_str());
         let own = [self.worker.as_deref(), self.fallback_worker.as_deref(), compensates];
-        own.into_iter().flatten().chain(self.alternatives())
+        let stand_in = self.alternatives().filter(|_| !self.calls_tool());
+        own.into_iter().flatten().chain(stand_in)
+    }
+
+    /// The tools that the step names, by name or id: as [`Self::named_workers`].
+    pub fn named_tools(&self) -> impl Iterator<Item = &str> {
+        let compensates = self.setting("compensate").and_then(|undo| undo.get("tool")?.as_str());
+        let fallback = self.setting("fallback_tool").and_then(Value::as_str);
+        self.tools_to_choose().chain(fallback).chain(compensates)
+    }
+
+    /// The tools that can do the step, the first first.
+    pub(super) fn tools_to_choose(&self) -> impl Iterator<Item = &str> {
+        let first = self.setting("tool").and_then(Value::as_str);
+        first.into_iter().chain(self.alternatives().filter(|_| self.calls_tool()))
+    }
+
+    /// Whether what it calls is a tool, for each element where it is a map.
+    pub(super) fn calls_tool(&self) -> bool {
+        match self.kind {
+            StepKind::Tool => true,
+            StepKind::Map => self.setting("tool").is_some(),
+            StepKind::Worker | StepKind::Transform | StepKind::Wait | StepKind::Pipeline => false,
+        }
+    }
+
+    fn setting(&self, name: &str) -> Option<&Value> {
+        self.config.as_ref()?.get(name).filter(|value| !value.is_null())
     }
 
     fn alternatives(&self) -> impl Iterator<Item = &str> {
-        let list = self.config.as_ref().and_then(|config| config.get("alternatives")?.as_array());
+        let list = self.setting("alternatives").and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str)
     }
 }

@@ -6,13 +6,14 @@ use super::Violation;
 use super::compile::escape;
 use super::definition::TemplateDefinition;
 
-/// Workers without an estimated cost, each once: no budget could be kept with them. A definition
-/// that has any is not to be published or started. [`super::Plan::compile`] takes it all the same,
-/// because definitions from before this rule must compile for ever.
+/// Workers and tools without an estimated cost, each once: no budget could be kept with them. A
+/// definition that has any is not to be published or started. [`super::Plan::compile`] takes it all
+/// the same, because definitions from before this rule must compile for ever.
 pub fn unpriced(definition: &TemplateDefinition) -> Vec<Violation> {
     let nested = definition.templates.iter();
     let nested = nested.map(|(name, nested)| (format!("/templates/{}", escape(name)), nested));
     let mut met: BTreeSet<&str> = BTreeSet::new();
+    let mut met_tools: BTreeSet<&str> = BTreeSet::new();
     let mut found = Vec::new();
     for (prefix, definition) in std::iter::once((String::new(), definition)).chain(nested) {
         for (name, worker) in &definition.workers {
@@ -24,6 +25,19 @@ pub fn unpriced(definition: &TemplateDefinition) -> Vec<Violation> {
                     message: format!(
                         "nobody knows what a call of worker `{name}` costs: set its \
                          estimated_cost_usd in worker_registry; 0 is a price"
+                    ),
+                });
+            }
+        }
+        for (name, tool) in &definition.tools {
+            if tool.estimated_cost.is_none() && met_tools.insert(name) {
+                found.push(Violation {
+                    pointer: format!("{prefix}/tools/{}/estimated_cost", escape(name)),
+                    code: "tool.unpriced".to_owned(),
+                    message: format!(
+                        "nobody knows what a call of tool `{}` costs: PUT /tools/{}/terms sets \
+                         its estimated_cost_usd; 0 is a price",
+                        tool.name, tool.id
                     ),
                 });
             }

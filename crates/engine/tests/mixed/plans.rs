@@ -6,7 +6,7 @@ use engine::execution::Terms;
 use engine::money::MicroUsd;
 use engine::plan::definition::{
     FailureTolerance, RetryDefinition, StepDefinition, StepKind, TemplateDefinition,
-    WorkerDefinition,
+    ToolDefinition, WorkerDefinition,
 };
 use engine::time::Millis;
 use proptest::prelude::*;
@@ -54,6 +54,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 allow_parallel: parallel,
                 steps: steps.collect(),
                 workers: workers(),
+                tools: tools(),
                 templates: BTreeMap::from([("inner".to_owned(), inner())]),
                 ..TemplateDefinition::default()
             };
@@ -114,6 +115,19 @@ fn workers() -> BTreeMap<String, WorkerDefinition> {
     BTreeMap::from(workers.map(|(name, worker)| (name.to_owned(), worker)))
 }
 
+fn tools() -> BTreeMap<String, ToolDefinition> {
+    let tool = |id: &str, name: &str| ToolDefinition {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        address: Some("https://node.test".to_owned()),
+        output_schema: Some(json!({"required": ["n"], "properties": {"n": {"type": "integer"}}})),
+        estimated_cost: Some(MicroUsd::from_micros(ESTIMATE)),
+        ..ToolDefinition::default()
+    };
+    let tools = [("counts", tool("t-1", "counts")), ("t-2", tool("t-2", "stands_in"))];
+    BTreeMap::from(tools.map(|(name, tool)| (name.to_owned(), tool)))
+}
+
 fn inner() -> TemplateDefinition {
     let step = StepDefinition {
         name: "i".to_owned(),
@@ -124,6 +138,7 @@ fn inner() -> TemplateDefinition {
         name: "inner".to_owned(),
         steps: vec![step],
         workers: workers(),
+        tools: tools(),
         ..TemplateDefinition::default()
     }
 }
@@ -131,6 +146,7 @@ fn inner() -> TemplateDefinition {
 fn definition(at: usize, seed: &Seed) -> StepDefinition {
     let needs: Vec<usize> = (0..at).filter(|n| seed.dependencies >> (n % 32) & 1 == 1).collect();
     let kind = match seed.kind {
+        0..=2 if seed.setting == 4 => StepKind::Tool,
         0..=2 => StepKind::Worker,
         3 => StepKind::Transform,
         4 | 5 => StepKind::Map,
@@ -177,6 +193,7 @@ fn config(kind: StepKind, seed: &Seed, needs: usize) -> Value {
         (StepKind::Wait, _) => json!({"signal": "went"}),
         (StepKind::Pipeline, 0..=2) => json!({"template": "inner", "budget_usd": 0.0002}),
         (StepKind::Pipeline, _) => json!({"template": "inner"}),
+        (StepKind::Tool, _) => json!({"tool": "counts", "fallback_tool": "t-2"}),
         _ => json!({}),
     };
     if needs > 0 && seed.join < 4 {
@@ -184,7 +201,7 @@ fn config(kind: StepKind, seed: &Seed, needs: usize) -> Value {
         config["join"] = join;
         config["losers"] = json!(if seed.join.is_multiple_of(2) { "cancel" } else { "continue" });
     }
-    let undone = matches!(kind, StepKind::Worker | StepKind::Map | StepKind::Pipeline);
+    let undone = !matches!(kind, StepKind::Transform | StepKind::Wait);
     if undone && seed.undone {
         config["compensate"] = json!({"worker": "paid", "retry": {"max_retries": seed.retries}});
     }

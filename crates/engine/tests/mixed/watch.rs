@@ -10,10 +10,11 @@ use engine::execution::{
 };
 use engine::ids::{ExecutionId, Fence, ShardId};
 use engine::money::MicroUsd;
-use engine::plan::Plan;
+use engine::plan::{Kind, Plan};
 use engine::time::{Millis, Timestamp};
 use serde_json::json;
 
+use super::super::required::Required;
 use super::moves::outcome;
 use super::plans::Case;
 
@@ -40,7 +41,7 @@ pub struct Watch {
 
 impl Watch {
     pub fn begin(case: &Case) -> Self {
-        let plan = Plan::compile(&case.template);
+        let plan = Plan::compile_with(&case.template, &Required);
         let plan = Arc::new(plan.unwrap_or_else(|wrong| panic!("{wrong:?}")));
         let now = Timestamp::from_millis(1_000_000);
         let latest_end = now.plus(Millis::from_secs(1_000_000));
@@ -149,7 +150,12 @@ impl Watch {
                 }
                 self.children.remove(fence);
             }
-            Event::StepSucceeded { step, fence: Some(fence), .. } => {
+            Event::StepSucceeded { step, fence: Some(fence), output, .. } => {
+                let index = self.plan.find(step);
+                let kind = index.map(|index| &self.plan.step(index).kind);
+                if matches!(kind, Some(Kind::Tool(_))) {
+                    assert_eq!(output.value().unwrap()["n"], 1, "`{step}` has what a tool gives");
+                }
                 assert_eq!(self.in_flight.remove(fence).as_ref(), Some(step));
                 self.children.remove(fence);
             }

@@ -2,6 +2,7 @@
 
 mod asked;
 mod kinds;
+mod tools;
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use engine::plan::definition::TemplateDefinition;
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
+use super::required::Required;
+
 /// A journal: each record is what one append made durable.
 pub struct Scenario {
     pub name: &'static str,
@@ -26,7 +29,7 @@ pub struct Scenario {
 pub fn all() -> Vec<Scenario> {
     let first =
         vec![smooth(), troubled(), strict(), overdue(), unaffordable(), reused(), offloaded()];
-    first.into_iter().chain(kinds::all()).chain(asked::all()).collect()
+    first.into_iter().chain(kinds::all()).chain(asked::all()).chain([tools::tooled()]).collect()
 }
 
 /// Research, a merge, a report; one step is left out by its condition, one by the strategy.
@@ -134,7 +137,9 @@ fn reused() -> Scenario {
         {"name": "b", "order": 2, "worker": "paid", "depends_on": ["a"]},
     ]);
     let definition: TemplateDefinition = read(template(&steps));
-    let plan = Arc::new(Plan::compile(&definition).expect("a scenario's template is valid"));
+    let plan = Arc::new(
+        Plan::compile_with(&definition, &Required).expect("a scenario's template is valid"),
+    );
     let outputs = vec![("a".to_owned(), Payload::inline(json!({"sources": [1]})))];
     let from = ExecutionId::new(at(-5), ShardId(77), 3);
     let (_, events) = reuse(started(definition, terms()), plan, outputs, &from)
@@ -165,7 +170,9 @@ struct Play {
 impl Play {
     fn begin(definition: Value, terms: Terms) -> Self {
         let definition: TemplateDefinition = read(definition);
-        let plan = Arc::new(Plan::compile(&definition).expect("a scenario's template is valid"));
+        let plan = Arc::new(
+            Plan::compile_with(&definition, &Required).expect("a scenario's template is valid"),
+        );
         let (state, events) = start(started(definition, terms), plan, &context(at(0)));
         Self { state, now: at(0), records: vec![events] }
     }

@@ -60,6 +60,8 @@ pub enum Sabotage {
     Compensation,
     /// Calls begin whatever their gates say.
     Gate,
+    /// Tools are sent, and may give, whatever it is.
+    Schemas,
 }
 
 /// What a seed came to.

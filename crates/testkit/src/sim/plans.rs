@@ -8,14 +8,17 @@ use std::sync::Arc;
 use engine::execution::{Choice, FORMAT, Started, Terms};
 use engine::ids::ExecutionId;
 use engine::money::MicroUsd;
-use engine::plan::Plan;
-use engine::plan::definition::{FailureTolerance, StepKind, TemplateDefinition, WorkerDefinition};
+use engine::plan::definition::{
+    FailureTolerance, StepKind, TemplateDefinition, ToolDefinition, WorkerDefinition,
+};
+use engine::plan::{Fits, Plan, Schemas, Violation};
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
 use super::Sabotage;
 use super::rng::Rng;
 use super::world::EPOCH_MS;
+use crate::schemas::JsonSchemas;
 use steps::Drawing;
 
 /// What the priced worker is estimated at, in micro-USD.
@@ -78,6 +81,8 @@ impl Template {
         let mut definition = definition(rng, format!("t{number}"), patient, steps);
         templates.values_mut().for_each(|child| child.workers.clone_from(workers));
         definition.workers.clone_from(workers);
+        templates.values_mut().for_each(|child| child.tools = tools(sabotage));
+        definition.tools = tools(sabotage);
         definition.templates = templates;
         let terms = terms(rng, patient, count);
         let request = json!({
@@ -137,8 +142,28 @@ impl Recipe {
             Some(Sabotage::Reservation) => unprice(&mut followed),
             _ => {}
         }
-        let plan = Plan::compile(&followed).expect("templates are drawn valid");
+        let schemas: &dyn Schemas = match without {
+            Some(Sabotage::Schemas) => &Anything,
+            _ => &JsonSchemas,
+        };
+        let plan = Plan::compile_with(&followed, schemas).expect("templates are drawn valid");
         Self { definition: Arc::new(definition), plan: Arc::new(plan), content_hash }
+    }
+}
+
+/// Knows schemas that everything fits.
+#[derive(Clone, Copy, Debug)]
+struct Anything;
+
+impl Schemas for Anything {
+    fn compile(&self, _: &Value) -> Result<Arc<dyn Fits>, String> {
+        Ok(Arc::new(Self))
+    }
+}
+
+impl Fits for Anything {
+    fn violations(&self, _: &Value, _: usize) -> Vec<Violation> {
+        Vec::new()
     }
 }
 
@@ -206,6 +231,27 @@ pub fn workers(rng: &mut Rng, sabotage: Option<Sabotage>) -> Workers {
         ("paced", paced),
     ];
     BTreeMap::from(all.map(|(name, worker)| (name.to_owned(), worker)))
+}
+
+/// The tools, by name: one answers, one reports later. What they give is at times not what they
+/// must give.
+fn tools(sabotage: Option<Sabotage>) -> BTreeMap<String, ToolDefinition> {
+    let estimate = match sabotage {
+        Some(Sabotage::Reservation) => None,
+        _ => Some(MicroUsd::from_micros(ESTIMATE)),
+    };
+    let tool = |name: &str| ToolDefinition {
+        id: format!("id of {name}"),
+        name: name.to_owned(),
+        address: Some("https://node.test".to_owned()),
+        input_schema: Some(json!({"required": ["topic"]})),
+        output_schema: Some(json!({
+            "required": ["count"], "properties": {"count": {"type": "integer"}},
+        })),
+        estimated_cost: estimate,
+        ..ToolDefinition::default()
+    };
+    BTreeMap::from(["counts", "reports"].map(|name| (name.to_owned(), tool(name))))
 }
 
 fn terms(rng: &mut Rng, patient: bool, steps: i64) -> Terms {

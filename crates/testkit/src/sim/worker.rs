@@ -73,7 +73,7 @@ impl Workers {
             let charged = if rng.chance(500) { self.perform(request).1 } else { 0 };
             return Treatment { said: Said::Nothing, latency_ms, charged, failed: true };
         }
-        if request.endpoint == LATER {
+        if request.endpoint == LATER || request.worker == "tool:reports" {
             return Treatment { said: Said::Accepted, latency_ms, charged: 0, failed: false };
         }
         let slow = may_fail && rng.chance(odds.worker_slow);
@@ -162,7 +162,13 @@ pub fn answer(request: &Request) -> (Outcome, u64) {
         _ => {
             let body = request.body.as_ref().expect("a call that is made has its body");
             let number = digest(body);
-            let output = json!({ request.step.clone(): number % 1_000, "last": request.step });
+            let mut output = json!({ request.step.clone(): number % 1_000, "last": request.step });
+            if request.tool.is_some() {
+                output["count"] = match number % 8 {
+                    0 => json!("many"),
+                    few => json!(few),
+                };
+            }
             let charged = if request.worker == "free" { 0 } else { number % ESTIMATE + 1 };
             let cost = Some(MicroUsd::from_micros(charged));
             (Outcome { result: Ok(Payload::inline(output)), cost, memoised: None }, charged)

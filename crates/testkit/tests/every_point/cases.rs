@@ -10,6 +10,7 @@ use engine::plan::Plan;
 use engine::plan::definition::TemplateDefinition;
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
+use testkit::schemas::JsonSchemas;
 
 /// The fixture templates; tests/fixture_templates.rs holds them against their rows.
 const FIXTURES: &str = include_str!("../../fixtures/templates.json");
@@ -76,7 +77,8 @@ pub fn plan(definition: &TemplateDefinition) -> Arc<Plan> {
             let below =
                 below.filter_map(|name| Some((name.as_str(), case.definition.child(name)?)));
             for (name, definition) in own.chain(below) {
-                let plan = Plan::compile(&definition).expect("a case's template is valid");
+                let plan = Plan::compile_with(&definition, &JsonSchemas);
+                let plan = plan.expect("a case's template is valid");
                 plans.insert((case.name.to_owned(), name.to_owned()), Arc::new(plan));
             }
         }

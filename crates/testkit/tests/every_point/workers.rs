@@ -7,6 +7,7 @@ use engine::execution::{Asked as AskedBy, Child, Event, Fault as Failure, FaultK
 use engine::execution::{Outcome, Payload, Request as Call};
 use engine::ids::{ExecutionId, Fence, Seq};
 use engine::money::MicroUsd;
+use engine::plan::Address;
 use engine::shard::{After, Reply, Request};
 use serde_json::{Value, json};
 
@@ -274,7 +275,12 @@ impl World<'_> {
 /// What the worker behind an endpoint does when nothing is wrong.
 fn manner(call: &Call) -> Result<Manner, String> {
     let body = call.body.clone().map_err(|fault| format!("a call without a body: {fault:?}"))?;
-    let mut parts = call.endpoint.trim_start_matches('/').split('/');
+    // The address of a tool's node says it all.
+    let path = match (&call.address, &call.tool) {
+        (Address::Url(url), Some(_)) => url.trim_start_matches("https://workers.invalid"),
+        _ => call.endpoint.as_str(),
+    };
+    let mut parts = path.trim_start_matches('/').split('/');
     let kind = parts.next().unwrap_or_default();
     let number: u64 = parts.next().and_then(|number| number.parse().ok()).unwrap_or_default();
     let ms = i64::try_from(number).unwrap_or(i64::MAX);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::required::Required;
 use crate::execution::{
     Context, Effect, Event, FORMAT, Fault, FaultKind, Input, NO_GATES, Outcome, Payload, Rejection,
     Request, Started, State, Terms, decide, effects, start,
@@ -183,7 +184,9 @@ impl Story {
     }
 
     pub fn asked(template: TemplateDefinition, terms: Terms, request: Value, slots: u32) -> Self {
-        let plan = Arc::new(Plan::compile(&template).expect("a story's template is valid"));
+        let plan = Arc::new(
+            Plan::compile_with(&template, &Required).expect("a story's template is valid"),
+        );
         let latest_end = at(i64::from(i32::MAX));
         let context = Context { now: at(0), entropy: 0, slots, latest_end, gates: &NO_GATES };
         let started = started(template, terms, request);

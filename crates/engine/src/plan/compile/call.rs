@@ -1,9 +1,9 @@
-//! Calls of workers: who is asked, where, and what a call must pass.
+//! Calls: who is asked, where, and what a call must pass.
 
 use serde_json::{Map, Value};
 
-use super::config::{Compensate, StepConfig};
-use super::{Check, registered};
+use super::config::{Compensate, StepConfig, Who};
+use super::{Check, escape, registered};
 use crate::expr::MappingRoot;
 use crate::plan::definition::{RetryDefinition, StepDefinition, WorkerDefinition};
 use crate::plan::{
@@ -12,13 +12,39 @@ use crate::plan::{
 use crate::time::Millis;
 
 /// How long a worker that has answered 202 may be silent, where the step does not say.
-const HEARTBEAT_DEFAULT: Millis = Millis::from_secs(5 * 60);
+pub(super) const HEARTBEAT_DEFAULT: Millis = Millis::from_secs(5 * 60);
 /// How long such a worker may take in all, where the step does not say.
-const ACCEPTED_DEFAULT: Millis = Millis::from_secs(24 * 3600);
+pub(super) const ACCEPTED_DEFAULT: Millis = Millis::from_secs(24 * 3600);
 /// The most calls of a worker that may be counted as its last ones.
 const WINDOW_MAX: u32 = 1_000;
 /// The longest that a breaker may stay open: an hour.
 const OPEN_MAX: Millis = Millis::from_secs(3600);
+
+/// Whose settings stand in where a step says nothing.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// The worker of this name.
+    Worker(&'a str),
+    /// The tool that the step calls so.
+    Tool(&'a str),
+}
+
+impl Asked<'_> {
+    /// The pointer to what is registered.
+    pub(super) fn pointer(self) -> String {
+        match self {
+            Self::Worker(name) => registered(name),
+            Self::Tool(name) => format!("/tools/{}", escape(name)),
+        }
+    }
+}
+
+/// What calls must pass, as it was written.
+pub(super) struct Limits<'a> {
+    pub(super) max_concurrency: Option<u32>,
+    pub(super) max_per_minute: Option<u32>,
+    pub(super) breaker: Option<&'a Value>,
+}
 
 impl Check<'_> {
     pub(super) fn call(
@@ -57,6 +83,8 @@ impl Check<'_> {
             primary: primary?,
             alternatives,
             fallback,
+            left_out: Vec::new(),
+            unavailable: None,
             memo: config.memo,
             heartbeat: config.heartbeat.unwrap_or(HEARTBEAT_DEFAULT),
             accepted_max: config.accepted_max.unwrap_or(ACCEPTED_DEFAULT),
@@ -71,12 +99,20 @@ impl Check<'_> {
     ) -> Option<Box<Compensation>> {
         let base = format!("{base}/config/compensate");
         let timeout = source.timeout_ms.map(Millis::new);
-        let (worker, endpoint) = (source.worker.as_str(), source.endpoint.as_deref());
-        let target = self.target(&format!("{base}/worker"), worker, endpoint, timeout);
+        let (target, asked) = match &source.who {
+            Who::Worker(worker) => {
+                let endpoint = source.endpoint.as_deref();
+                let target = self.target(&format!("{base}/worker"), worker, endpoint, timeout);
+                (target, Asked::Worker(worker))
+            }
+            Who::Tool(tool) => {
+                (self.tool(&format!("{base}/tool"), tool, timeout), Asked::Tool(tool))
+            }
+        };
         let pointer = format!("{base}/input_mapping");
         let input = self.mapping(&pointer, source.input_mapping.as_ref(), MappingRoot::Output);
         self.knows_no_element(&pointer, input.as_ref().map(|input| input.references().element));
-        let retry = self.retry(&base, source.retry.as_ref(), Some(worker));
+        let retry = self.retry(&base, source.retry.as_ref(), Some(asked));
         Some(Box::new(Compensation { target: target?, input, retry }))
     }
 
@@ -105,7 +141,12 @@ impl Check<'_> {
         let registered = format!("{}/timeout_ms", registered(name));
         let worker_timeout = self.timeout(&registered, worker.timeout_ms);
         let defaults = self.defaults(name, worker);
-        let gate = self.gate(name, worker);
+        let limits = Limits {
+            max_concurrency: worker.max_concurrency,
+            max_per_minute: worker.max_per_minute,
+            breaker: worker.breaker.as_ref(),
+        };
+        let gate = self.gate(&Asked::Worker(name).pointer(), limits);
         Some(Target {
             worker: name.to_owned(),
             address: address?,
@@ -117,6 +158,7 @@ impl Check<'_> {
             quality: self.quality(name, worker),
             version: worker.version.clone(),
             gate,
+            tool: None,
         })
     }
 
@@ -157,42 +199,45 @@ impl Check<'_> {
         Some(Millis::new(ms))
     }
 
-    /// The retry policy of a call: its own, where that says nothing the worker's.
+    /// The retry policy of a call: its own, where that says nothing the worker's or the tool's.
     pub(super) fn retry(
         &mut self,
         base: &str,
         policy: Option<&RetryDefinition>,
-        worker: Option<&str>,
+        asked: Option<Asked<'_>>,
     ) -> RetryPolicy {
         let own = policy.and_then(|retry| retry.max_retries);
-        let name = worker.filter(|_| own.is_none());
-        let worker_retries = name.and_then(|name| self.definition.workers.get(name)?.max_retries);
-        RetryPolicy::compile(policy, worker_retries, &mut |field, code, text| {
-            let at = match name {
-                Some(name) if field == "max_retries" => registered(name),
+        let asked = asked.filter(|_| own.is_none());
+        let definition = self.definition;
+        let registered = asked.and_then(|asked| match asked {
+            Asked::Worker(name) => definition.workers.get(name)?.max_retries,
+            Asked::Tool(name) => definition.tools.get(name)?.max_retries,
+        });
+        RetryPolicy::compile(policy, registered, &mut |field, code, text| {
+            let at = match asked {
+                Some(asked) if field == "max_retries" => asked.pointer(),
                 _ => format!("{base}/retry"),
             };
             self.report(format!("{at}/{field}"), code, text);
         })
     }
 
-    fn gate(&mut self, name: &str, worker: &WorkerDefinition) -> Gate {
-        let base = registered(name);
-        if worker.max_concurrency == Some(0) {
+    pub(super) fn gate(&mut self, base: &str, limits: Limits<'_>) -> Gate {
+        if limits.max_concurrency == Some(0) {
             // It was not looked at when nothing was made of it.
             let message = "max_concurrency is 0: no call would ever begin";
             let pointer = format!("{base}/max_concurrency");
             let overlooked = crate::plan::definition::StepKind::Worker;
             self.setting(overlooked, |check| check.report(pointer, "worker.out_of_range", message));
         }
-        if worker.max_per_minute == Some(0) {
+        if limits.max_per_minute == Some(0) {
             let message = "max_per_minute is 0: no call would ever begin";
             self.report(format!("{base}/max_per_minute"), "worker.out_of_range", message);
         }
         Gate {
-            concurrency_max: worker.max_concurrency.filter(|calls| *calls > 0),
-            per_minute_max: worker.max_per_minute.filter(|calls| *calls > 0),
-            breaker: self.breaker(&format!("{base}/breaker"), worker.breaker.as_ref()),
+            concurrency_max: limits.max_concurrency.filter(|calls| *calls > 0),
+            per_minute_max: limits.max_per_minute.filter(|calls| *calls > 0),
+            breaker: self.breaker(&format!("{base}/breaker"), limits.breaker),
         }
     }
 

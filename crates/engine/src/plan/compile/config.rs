@@ -14,17 +14,18 @@ use crate::plan::{
 };
 use crate::time::Millis;
 
-use StepKind::{Map as Each, Pipeline, Transform, Wait, Worker};
+use StepKind::{Map as Each, Pipeline, Tool, Transform, Wait, Worker};
 
 /// The most workers that can stand in for the first.
 const ALTERNATIVES_MAX: usize = 16;
 
-const CALLS: &[StepKind] = &[Worker, Each];
-const ALL: &[StepKind] = &[Worker, Transform, Each, Wait, Pipeline];
-const DOES: &[StepKind] = &[Worker, Each, Pipeline];
+const CALLS: &[StepKind] = &[Worker, Each, Tool];
+const ALL: &[StepKind] = &[Worker, Transform, Each, Wait, Pipeline, Tool];
+const DOES: &[StepKind] = &[Worker, Each, Pipeline, Tool];
+const TOOLS: &[StepKind] = &[Tool, Each];
 
 /// All settings, each with the kinds of step that have it.
-const FIELDS: [(&str, &[StepKind]); 21] = [
+const FIELDS: [(&str, &[StepKind]); 23] = [
     ("accept_partial", &[Pipeline]),
     ("accepted_max_ms", CALLS),
     ("alternatives", CALLS),
@@ -34,6 +35,7 @@ const FIELDS: [(&str, &[StepKind]); 21] = [
     ("compensate", DOES),
     ("concurrency", &[Each]),
     ("delay_ms", &[Wait]),
+    ("fallback_tool", TOOLS),
     ("heartbeat_ms", CALLS),
     ("items", &[Each]),
     ("join", ALL),
@@ -45,13 +47,18 @@ const FIELDS: [(&str, &[StepKind]); 21] = [
     ("timeout_ms", &[Wait]),
     ("tolerated_failure_share", &[Each]),
     ("tolerated_failures", &[Each]),
+    ("tool", TOOLS),
     ("until", &[Wait]),
 ];
 
 /// The settings of one step.
 #[derive(Default)]
 pub(super) struct StepConfig {
-    /// Workers that can stand in for the first, with their places in the list.
+    /// The tool that is called, by name or id.
+    pub(super) tool: Option<String>,
+    /// The tool that is called when its attempts are used up.
+    pub(super) fallback_tool: Option<String>,
+    /// Workers or tools that can stand in for the first, with their places in the list.
     pub(super) alternatives: Vec<(usize, String)>,
     pub(super) memo: Option<Millis>,
     pub(super) heartbeat: Option<Millis>,
@@ -69,11 +76,17 @@ pub(super) struct StepConfig {
 
 /// How a step is undone, as it was written.
 pub(super) struct Compensate {
-    pub(super) worker: String,
+    pub(super) who: Who,
     pub(super) endpoint: Option<String>,
     pub(super) input_mapping: Option<Value>,
     pub(super) retry: Option<RetryDefinition>,
     pub(super) timeout_ms: Option<u64>,
+}
+
+/// Who undoes a step.
+pub(super) enum Who {
+    Worker(String),
+    Tool(String),
 }
 
 impl Check<'_> {
@@ -136,8 +149,16 @@ impl Fields<'_, '_> {
     fn config(&mut self, definition: &StepDefinition, needs: usize) -> StepConfig {
         let sub = if definition.kind == Pipeline { self.sub() } else { SubSettings::default() };
         let wait = if definition.kind == Wait { self.wait() } else { WaitSettings::default() };
+        let tool = self.text("tool");
+        let fallback_tool = self.text("fallback_tool");
+        if tool.is_none() && fallback_tool.is_some() && definition.kind == Each {
+            self.missing("tool", "a fallback_tool stands in for a tool: say which");
+        }
+        let first = if tool.is_some() { tool.clone() } else { definition.worker.clone() };
         StepConfig {
-            alternatives: self.alternatives(definition.worker.as_deref()),
+            alternatives: self.alternatives(first.as_deref()),
+            tool,
+            fallback_tool,
             memo: self.whole("cache_ttl_s", 1..=MEMO_MAX_S).map(Millis::from_secs),
             heartbeat: self.length("heartbeat_ms", 1),
             accepted_max: self.length("accepted_max_ms", 1),
@@ -166,8 +187,8 @@ impl Fields<'_, '_> {
     }
 
     fn alternatives(&mut self, primary: Option<&str>) -> Vec<(usize, String)> {
-        let list = self
-            .read("alternatives", "an array of worker names", |value| value.as_array().cloned());
+        let list =
+            self.read("alternatives", "an array of names", |value| value.as_array().cloned());
         let list = list.unwrap_or_default();
         if list.len() > ALTERNATIVES_MAX {
             self.out_of_range("alternatives", list.len(), 0, ALTERNATIVES_MAX);
@@ -177,7 +198,7 @@ impl Fields<'_, '_> {
         for (place, value) in list.iter().enumerate() {
             let pointer = format!("{}/{place}", self.at("alternatives"));
             let Some(name) = value.as_str() else {
-                let message = format!("a worker's name is a text, not {}", kind_of(value));
+                let message = format!("a name is a text, not {}", kind_of(value));
                 self.check.report(pointer, "config.wrong_type", message);
                 continue;
             };
@@ -234,25 +255,27 @@ impl Fields<'_, '_> {
         let object = self.read("compensate", "an object", |value| value.as_object().cloned())?;
         let pointer = self.at("compensate");
         let mut inner = Fields { check: &mut *self.check, pointer, object };
-        const KNOWN: [&str; 5] = ["worker", "endpoint", "input_mapping", "retry", "timeout_ms"];
+        const KNOWN: [&str; 6] =
+            ["worker", "tool", "endpoint", "input_mapping", "retry", "timeout_ms"];
         let written: Vec<String> = inner.object.keys().cloned().collect();
         for field in written.iter().filter(|field| !KNOWN.contains(&field.as_str())) {
             inner.unknown(field, &format!("a compensation has {}", KNOWN.join(", ")));
         }
-        if !inner.has("worker") {
-            inner.missing("worker", "a compensation names its worker");
+        if !inner.has("worker") && !inner.has("tool") {
+            inner.missing("worker", "a compensation names its worker or its tool");
+        }
+        for field in ["worker", "endpoint"] {
+            if inner.has("tool") && inner.has(field) {
+                inner.conflict(field, &format!("a tool undoes it: it has no `{field}`"));
+            }
         }
         let endpoint = inner.text("endpoint");
         let retry = inner.retry();
         let timeout_ms = inner.whole("timeout_ms", 1..=ATTEMPT_MAX.get());
         let input_mapping = inner.value("input_mapping").cloned();
-        Some(Compensate {
-            worker: inner.text("worker")?,
-            endpoint,
-            input_mapping,
-            retry,
-            timeout_ms,
-        })
+        let tool = inner.text("tool").map(Who::Tool);
+        let who = tool.or_else(|| inner.text("worker").map(Who::Worker));
+        Some(Compensate { who: who?, endpoint, input_mapping, retry, timeout_ms })
     }
 
     fn retry(&mut self) -> Option<RetryDefinition> {

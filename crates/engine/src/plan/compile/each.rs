@@ -16,7 +16,10 @@ impl Check<'_> {
         definition: &StepDefinition,
         config: &StepConfig,
     ) -> Option<Each> {
-        let call = self.call(base, definition, config);
+        let call = match &config.tool {
+            Some(_) => self.tool_call(base, definition, config),
+            None => self.call(base, definition, config),
+        };
         let items = self.items(&format!("{base}/config/items"), config.items.as_ref());
         Some(Each {
             call: call?,

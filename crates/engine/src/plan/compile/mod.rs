@@ -6,6 +6,7 @@ mod each;
 mod fields;
 mod step;
 mod sub;
+mod tool;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use super::assemble::assemble;
 use super::definition::{StepKind, TEMPLATES_MAX, TemplateDefinition};
-use super::{Plan, STEPS_MAX, Step, Violation, graph};
+use super::{NoSchemas, Plan, STEPS_MAX, Schemas, Step, Violation, graph};
 use crate::money::MicroUsd;
 
 const NAME_LEN_MAX: usize = 64;
@@ -23,7 +24,15 @@ impl Plan {
     /// Checks a definition whole, with the templates that it reaches. The violations' pointers lead
     /// into the definition.
     pub fn compile(definition: &TemplateDefinition) -> Result<Self, Vec<Violation>> {
-        let mut check = Check::new(definition);
+        Self::compile_with(definition, &NoSchemas)
+    }
+
+    /// The same for a definition that may name tools: `schemas` are theirs.
+    pub fn compile_with(
+        definition: &TemplateDefinition,
+        schemas: &dyn Schemas,
+    ) -> Result<Self, Vec<Violation>> {
+        let mut check = Check { schemas, ..Check::new(definition) };
         let plan = check.whole();
         check.nested();
         match plan {
@@ -65,6 +74,7 @@ struct Check<'a> {
     lenient: bool,
     /// What templates cost at least, as far as it was asked.
     costs: BTreeMap<String, MicroUsd>,
+    schemas: &'a dyn Schemas,
 }
 
 impl<'a> Check<'a> {
@@ -77,6 +87,7 @@ impl<'a> Check<'a> {
             overlooked: Vec::new(),
             lenient: false,
             costs: BTreeMap::new(),
+            schemas: &NoSchemas,
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Check;
+use super::call::Asked;
 use super::config::StepConfig;
 use crate::expr::{CompileError, Condition, Mapping, MappingRoot};
 use crate::plan::definition::{StepDefinition, StepKind};
@@ -13,27 +14,15 @@ impl Check<'_> {
     pub(super) fn step(&mut self, at: usize, needs: usize) -> Option<Step> {
         let definition = &self.definition.steps[at];
         let base = format!("/steps/{at}");
-        if definition.kind == StepKind::Tool {
-            let kinds = "`worker`, `transform`, `map`, `wait` and `pipeline`";
-            let message = format!("this version does steps of kind {kinds}");
-            self.report(format!("{base}/kind"), "step.kind_not_offered", message);
-        }
         let kind = definition.kind;
-        let mut config = match kind {
-            StepKind::Tool => StepConfig::default(),
-            StepKind::Worker
-            | StepKind::Transform
-            | StepKind::Map
-            | StepKind::Wait
-            | StepKind::Pipeline => {
-                self.setting(kind, |check| check.config(&base, definition, needs))
-            }
-        };
+        let mut config = self.setting(kind, |check| check.config(&base, definition, needs));
         let does = self.kind(&base, definition, &mut config);
         let condition = self.condition(&base, kind, definition.condition.as_ref());
         let input = self.input_mapping(&base, definition);
         let output = self.output_mapping(&base, kind, definition.output_mapping.as_ref());
-        let retry = self.retry(&base, definition.retry.as_ref(), definition.worker.as_deref());
+        let worker = definition.worker.as_deref().map(Asked::Worker);
+        let asked = config.tool.as_deref().map(Asked::Tool).or(worker);
+        let retry = self.retry(&base, definition.retry.as_ref(), asked);
         let compensation = config.compensate.as_ref().and_then(|compensate| {
             self.setting(kind, |check| check.compensation(&base, compensate))
         });
@@ -75,7 +64,9 @@ impl Check<'_> {
                 let settings = std::mem::take(&mut config.sub);
                 self.sub(base, definition, settings).map(Box::new).map(Kind::Pipeline)
             }
-            StepKind::Tool => None,
+            StepKind::Tool => {
+                self.tool_call(base, definition, config).map(Box::new).map(Kind::Tool)
+            }
         }
     }
 

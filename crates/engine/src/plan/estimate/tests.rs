@@ -99,6 +99,7 @@ fn target(cost: Option<u64>, expected: Option<u64>, quality: Option<f64>) -> Tar
         quality,
         version: String::new(),
         gate: crate::plan::Gate::default(),
+        tool: None,
     }
 }
 
@@ -110,6 +111,8 @@ fn chosen(targets: &[Target], choice: Choice) -> usize {
         primary: named.remove(0),
         alternatives: named,
         fallback: None,
+        left_out: Vec::new(),
+        unavailable: None,
         memo: None,
         heartbeat: Millis::from_secs(60),
         accepted_max: Millis::from_secs(60),

@@ -179,6 +179,12 @@ impl Book {
                 if !brought.is_some_and(|brought| same(brought, output)) {
                     return Err(format!("`{step}` has an output that {fence} did not bring"));
                 }
+                let fits = |value: &std::sync::Arc<serde_json::Value>| {
+                    self.units.facts.may_be_given(step, value)
+                };
+                if !output.value().is_some_and(fits) {
+                    return Err(format!("`{step}` takes from a tool what it must not give"));
+                }
                 let said = answer.and_then(|answer| answer.cost);
                 let due = said.map_or(price, engine::money::MicroUsd::as_micros);
                 if cost.as_micros() != due {

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use engine::plan::definition::{StepDefinition, StepKind, TemplateDefinition};
 use engine::plan::{Join, Plan};
+use serde_json::Value;
 
 /// What is known of a step.
 #[derive(Debug)]
 pub struct StepFacts {
     pub kind: StepKind,
+    /// Whether a tool does it, for each element where it is a map.
+    pub is_by_tool: bool,
     /// Steps that must be settled before it begins, whatever became of them.
     pub ordered: Vec<String>,
     /// Steps of which so many must have succeeded, or all be settled.
@@ -49,8 +52,10 @@ impl Facts {
             let signal = config("signal").or_else(|| config("approval"));
             let signal = signal.map(|name| name.as_str().unwrap_or(&step.name).to_owned());
             let undo_price = undo.and_then(price);
+            let is_by_tool = config("tool").is_some();
+            let kind = step.kind;
             let facts =
-                StepFacts { kind: step.kind, ordered, required, wanted, undo_price, signal };
+                StepFacts { kind, is_by_tool, ordered, required, wanted, undo_price, signal };
             (step.name.clone(), facts)
         };
         Self { steps: definition.steps.iter().map(facts).collect() }
@@ -65,6 +70,18 @@ impl Facts {
             Some((step, _)) => (step, Part::Element),
             None => (path, Part::Whole),
         }
+    }
+
+    /// Whether what came for a path is what the tool that did it must give: a whole `count`.
+    pub fn may_be_given(&self, path: &str, output: &Value) -> bool {
+        let (step, part) = Self::part(path);
+        let facts = self.steps.get(step).filter(|facts| facts.is_by_tool);
+        let by_tool = facts.is_some_and(|facts| match part {
+            Part::Undo => false,
+            Part::Element => true,
+            Part::Whole => facts.kind == StepKind::Tool,
+        });
+        !by_tool || output["count"].is_u64()
     }
 
     /// What is kept back for undoing the step of a path, where an attempt at the path keeps it.

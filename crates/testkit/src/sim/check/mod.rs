@@ -179,6 +179,10 @@ impl Checker {
         if request.idempotency_key() != key || request.body.is_err() {
             return Err(format!("{id}: `{step}` is called as {}", request.idempotency_key()));
         }
+        let sent = request.body.as_ref().is_ok_and(|body| body.get("topic").is_some());
+        if request.tool.is_some() && !sent {
+            return Err(format!("{id}: `{step}` sends a tool what it does not take"));
+        }
         // Nobody can see a jump of the shard's clock between an append and the calls it allows.
         if self.shard_jumped_at.is_some_and(|jumped| jumped >= attempt.at_ms) {
             return Ok(());

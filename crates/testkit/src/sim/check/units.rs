@@ -178,9 +178,11 @@ impl Units {
         if let Some(open) = open.filter(|_| part == Part::Whole) {
             return Err(format!("`{path}` succeeds before `{open}` is settled"));
         }
-        let calls = self.facts.steps.get(step).is_some_and(|facts| {
-            matches!(facts.kind, StepKind::Worker | StepKind::Map | StepKind::Pipeline)
-        });
+        let calls = self
+            .facts
+            .steps
+            .get(step)
+            .is_some_and(|facts| !matches!(facts.kind, StepKind::Transform | StepKind::Wait));
         let whole_map = part == Part::Whole && self.elements.contains_key(step);
         let effect = (path.to_owned(), self.generation(path));
         if calls && !whole_map && !self.performed.insert(effect) {

@@ -44,17 +44,33 @@ impl Drawing {
     ) -> StepDefinition {
         let needs: Vec<usize> = (0..at).filter(|_| rng.chance(330)).collect();
         let kind = self.kind(rng, below);
-        let calls = matches!(kind, StepKind::Worker | StepKind::Map);
+        let tool = match kind {
+            StepKind::Tool => Some(self.tool(rng)),
+            StepKind::Map if rng.chance(200) => Some(self.tool(rng)),
+            _ => None,
+        };
+        let calls = matches!(kind, StepKind::Worker | StepKind::Map) && tool.is_none();
         let worker = calls.then(|| self.worker(rng));
         let endpoint = calls.then(|| self.endpoint(rng, kind));
+        let by_worker = calls;
         let mut config = self.config(rng, kind, below, &needs);
-        if let Some(worker) = &worker {
+        if let Some(worker) = worker.as_deref().or(tool) {
             self.config_of_call(rng, worker, &mut config);
+        }
+        if let Some(tool) = tool {
+            config.insert("tool".to_owned(), json!(tool));
+            if rng.chance(150) {
+                config.insert("fallback_tool".to_owned(), json!("counts"));
+            }
         }
         let retry: fn(&mut Rng) -> RetryDefinition =
             if self.patient { patience } else { impatience };
         let tried = !matches!(kind, StepKind::Transform | StepKind::Wait | StepKind::Pipeline);
-        let input = (kind != StepKind::Wait).then(|| input(at, kind, &needs, before));
+        let mut input = (kind != StepKind::Wait).then(|| input(at, kind, &needs, before));
+        if let Some(input) = input.as_mut().filter(|_| tool.is_some() && rng.chance(100)) {
+            input.as_object_mut().map(|fields| fields.remove("topic"));
+        }
+        let calls = calls || tool.is_some();
         let limited = rng.chance(300);
         StepDefinition {
             name: format!("s{at}"),
@@ -62,7 +78,7 @@ impl Drawing {
             kind,
             worker,
             endpoint: endpoint.map(str::to_owned),
-            fallback_worker: (calls && rng.chance(150)).then(|| "paid".to_owned()),
+            fallback_worker: (by_worker && rng.chance(150)).then(|| "paid".to_owned()),
             depends_on: needs.iter().map(|n| json!(format!("s{n}"))).collect(),
             condition: needs.first().filter(|_| rng.chance(200)).map(|n| condition(rng, *n)),
             input_mapping: input,
@@ -84,6 +100,7 @@ impl Drawing {
             12..=29 => StepKind::Map,
             30..=41 => StepKind::Wait,
             42..=57 if !below.is_empty() => StepKind::Pipeline,
+            58..=69 => StepKind::Tool,
             _ => StepKind::Worker,
         }
     }
@@ -94,6 +111,12 @@ impl Drawing {
         let worker = known[usize::try_from(rng.below(most)).unwrap_or(0)];
         self.waits_for_others |= most > 4;
         worker.to_owned()
+    }
+
+    fn tool(&mut self, rng: &mut Rng) -> &'static str {
+        let reports = rng.chance(300);
+        self.waits_for_others |= reports;
+        if reports { "reports" } else { "counts" }
     }
 
     fn endpoint(&mut self, rng: &mut Rng, kind: StepKind) -> &'static str {
@@ -156,7 +179,7 @@ impl Drawing {
             let longest = rng.between(2_000, 40_000);
             config.insert("queue_timeout_ms".to_owned(), json!(longest));
         }
-        let does = matches!(kind, StepKind::Worker | StepKind::Map | StepKind::Pipeline);
+        let does = !matches!(kind, StepKind::Transform | StepKind::Wait);
         if self.rich && does && rng.chance(350) {
             config.insert("compensate".to_owned(), self.compensation(rng));
         }
@@ -185,8 +208,10 @@ impl Drawing {
     }
 
     fn config_of_call(&mut self, rng: &mut Rng, worker: &str, config: &mut Map<String, Value>) {
-        if worker != "free" && rng.chance(150) {
-            config.insert("alternatives".to_owned(), json!(["free"]));
+        match worker {
+            "free" | "counts" | "reports" => {}
+            _ if rng.chance(150) => drop(config.insert("alternatives".to_owned(), json!(["free"]))),
+            _ => {}
         }
         if self.rich {
             config.insert("heartbeat_ms".to_owned(), json!(rng.between(3_000, 12_000)));

@@ -12,7 +12,9 @@ use crate::execution::tests::asking::{
 use crate::execution::tests::story::usd;
 use crate::execution::tests::story::{Shape, Story, broken, http, retries, step, template, terms};
 use crate::execution::{Input, Status, StepStatus, Terms, Unit};
-use crate::plan::definition::{FailureTolerance, RetryDefinition, StepDefinition};
+use crate::plan::definition::{
+    FailureTolerance, RetryDefinition, StepDefinition, StepKind, ToolDefinition,
+};
 
 /// A unit of an execution that has come to this point.
 pub struct Scene {
@@ -63,6 +65,12 @@ fn s() -> StepDefinition {
     s.edit(|step| step.timeout_ms = Some(3_000))
 }
 
+/// The same by a tool, for which another may stand in.
+fn tool() -> StepDefinition {
+    let calls = json!({"tool": "counts", "fallback_tool": "stands_in"});
+    configured(s(), calls).edit(|step| (step.kind, step.worker) = (StepKind::Tool, None))
+}
+
 fn other() -> StepDefinition {
     step("other")
 }
@@ -72,12 +80,24 @@ fn tell(steps: Vec<StepDefinition>, tolerance: FailureTolerance, terms: Terms) -
     let lost = lost.edit(|step| step.timeout_ms = Some(100));
     let mut all = vec![step("past"), lost];
     all.extend(steps);
-    let template = tolerating(tolerance, with_others(template(all)));
+    let mut template = tolerating(tolerance, with_others(template(all)));
+    template.tools.extend(["counts", "stands_in"].map(|name| (name.to_owned(), words(name))));
     let request = json!({"topic": "bees", "items": [1, 2, 3]});
     let mut story = Story::asked(template, terms, request, u32::MAX);
     story.wait(100);
     assert_eq!(story.status("lost"), "skipped");
     story
+}
+
+fn words(name: &str) -> ToolDefinition {
+    ToolDefinition {
+        id: format!("id of {name}"),
+        name: name.to_owned(),
+        address: Some("https://node.test".to_owned()),
+        output_schema: Some(json!({"required": ["words"]})),
+        estimated_cost: Some(usd(40)),
+        ..ToolDefinition::default()
+    }
 }
 
 /// An execution in which `past` is done.
@@ -145,6 +165,7 @@ fn steps() -> Vec<Scene> {
             Status::Waiting,
             begun(vec![child("s").after(&["past"])]),
         ),
+        scene("running, a tool that must give `words`", "s", Is::Running, run, begun(vec![tool()])),
         scene("retrying", "s", Is::Retrying, run, retrying(FailureTolerance::Strict)),
         scene(
             "waiting, for a signal",

@@ -16,7 +16,8 @@ statements! { "stats":
     UNFINISHED = "SELECT s.value AS status, coalesce(sum((
         SELECT count(*) FROM pipeline_executions AS e INDEXED BY pipeline_executions_by_status
         WHERE e.account_id = a.id AND e.status = s.value AND e.status <> 'completed')), 0) AS count
-      FROM json_each('[\"pending\",\"running\",\"waiting\",\"paused\"]') AS s CROSS JOIN accounts AS a
+      FROM json_each('[\"pending\",\"running\",\"waiting\",\"paused\"]') AS s
+      CROSS JOIN accounts AS a
       GROUP BY s.value";
 
     /// What is registered, issued, wrong and archived; ?1 is the account, NULL for all, ?2 now.

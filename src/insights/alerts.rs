@@ -5,6 +5,8 @@
 //! An alert that stands is judged by the baseline that it was opened with: what stays bad for a day
 //! would else become its own baseline, and the alert would go because everybody got used to it.
 
+mod words;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -259,30 +261,6 @@ impl Metric {
                 baseline_samples_min: 0,
                 ..relative(|_| 0.9, |_| 1.0, |_| 0.7)
             },
-        }
-    }
-
-    /// The figure for a person.
-    fn shown(self, figure: f64) -> String {
-        match self {
-            Self::SuccessRate | Self::FailureShare | Self::PlacesShare => {
-                format!("{:.1} %", figure * 100.0)
-            }
-            Self::P95Ms => format!("{figure:.0} ms"),
-            Self::MeanCostUsd | Self::HourlyCostUsd => format!("{figure:.4} USD"),
-            Self::Quality => format!("{figure:.2}"),
-        }
-    }
-
-    fn named(self) -> &'static str {
-        match self {
-            Self::SuccessRate => "success rate",
-            Self::P95Ms => "95th percentile of duration",
-            Self::MeanCostUsd => "cost of an execution",
-            Self::HourlyCostUsd => "spending of an hour",
-            Self::FailureShare => "share of attempts that failed",
-            Self::Quality => "quality score",
-            Self::PlacesShare => "share of places in use",
         }
     }
 }

@@ -217,20 +217,11 @@ errors! {
     StartErrors:
         "402" "The budget is smaller than the least that the plan costs: the reply says what would \
             do; or a budget of the account leaves no room: Retry-After says when it renews",
-        "404" "No template has this name",
-        "409" "The template's rows make no valid plan, the idempotency key was used with another \
-            request, or the execution was cancelled",
+        "404" "No template has this name, or no tool this id",
+        "409" "The template's rows make no valid plan, or the tool cannot be called; the idempotency \
+            key was used with another request, or the execution was cancelled",
         "429" "Too many executions of this account are in progress; Retry-After says when",
         "502" "The execution failed";
-    /// What can go wrong with a call of a tool.
-    InvokeErrors:
-        "402" "The budget is smaller than the least that the call costs, or a budget of the \
-            account leaves no room: Retry-After says when it renews",
-        "404" "The account has no such tool",
-        "409" "The tool cannot be called now: see violations; or the idempotency key was used with \
-            another request, or the execution was cancelled",
-        "429" "Too many executions of this account are in progress; Retry-After says when",
-        "502" "The call failed, or the tool gave what does not fit its output_schema";
     /// What can go wrong with a message to an execution.
     VerbErrors:
         "404" "No execution has this id, or it is another account's; or it has no such step",

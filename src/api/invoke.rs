@@ -28,7 +28,7 @@ use crate::error::{ApiError, Shortfall, wire_violation};
 use crate::extract::{OptionalDocument, ResourcePath};
 use crate::journal::artifacts::rows_at_hand;
 use crate::log::{self, Level};
-use crate::openapi::{BodyErrors, ClientErrors, InvokeErrors, TOOLS};
+use crate::openapi::{BodyErrors, ClientErrors, StartErrors, TOOLS};
 use crate::plans;
 use crate::request::RequestContext;
 use crate::templates::{TemplateCache, canonical_json, content_hash, sha256_hex};
@@ -54,7 +54,7 @@ const STEP: &str = "call";
     responses(
         (status = 200, description = "The tool has answered", body = InvokeReply),
         (status = 202, description = "It goes on; read pipeline_url", body = InvokeReply),
-        BodyErrors, ClientErrors, InvokeErrors,
+        BodyErrors, ClientErrors, StartErrors,
     ),
     security(("client_key" = [])),
 )]

@@ -218,8 +218,8 @@ errors! {
         "402" "The budget is smaller than the least that the plan costs: the reply says what would \
             do; or a budget of the account leaves no room: Retry-After says when it renews",
         "404" "No template has this name, or no tool this id",
-        "409" "The template's rows make no valid plan, or the tool cannot be called; the idempotency \
-            key was used with another request, or the execution was cancelled",
+        "409" "The template's rows make no valid plan, or the tool cannot be called; the \
+            idempotency key was used with another request, or the execution was cancelled",
         "429" "Too many executions of this account are in progress; Retry-After says when",
         "502" "The execution failed";
     /// What can go wrong with a message to an execution.

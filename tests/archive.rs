@@ -81,8 +81,12 @@ impl World {
 
     fn anywhere(&self, id: &str) -> (Option<Projected>, Option<Projected>) {
         let here = wait(by_pipeline_id(&self.db, id)).unwrap();
-        let here =
-            here.map(|(execution, steps)| Projected { execution, steps, facts: Facts::default() });
+        let here = here.map(|(execution, steps)| Projected {
+            execution,
+            steps,
+            facts: Facts::default(),
+            artifacts: Vec::new(),
+        });
         (here, wait(find(&self.db, self, id)).unwrap())
     }
 }

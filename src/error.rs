@@ -190,6 +190,7 @@ impl ApiError {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: a line or two for each error")]
     fn parts(&self) -> Parts<'_> {
         use ErrorCode as Code;
         match self {

@@ -1,7 +1,10 @@
 //! What the log says of an execution: one line for each change of its state, written when the
 //! change is durable. It names codes and counts, never what anybody sent or a worker said.
 
-use engine::execution::{Event, Fault, PauseReason, SkipReason, Started, State};
+use engine::execution::{
+    Event, ExecutionStatus, Fault, PauseReason, SkipReason, Started, State,
+};
+use engine::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::log::{self, Level};
@@ -78,15 +81,8 @@ fn line(state: &State, event: &Event, request: Option<&str>) -> Option<(Level, V
             (Level::Info, json!({ "event": "execution.taken_over", "epoch": epoch.0 }))
         }
         Event::Finished { status, fault, at, .. } => {
-            let fields = json!({
-                "event": "execution.ended",
-                "template": state.plan.name,
-                "status": status.as_str(),
-                "error.code": fault.as_ref().map(|fault| fault.code.as_str()),
-                "duration_ms": at.since(state.started.at).get(),
-                "cost_micro_usd": state.spent.as_micros(),
-            });
-            (Level::Info, fields)
+            let code = fault.as_ref().map(|fault| fault.code.as_str());
+            (Level::Info, ended(state, *status, code, *at))
         }
         // What happens within a state is in the journal alone.
         Event::AttemptStarted { .. }
@@ -106,6 +102,17 @@ fn line(state: &State, event: &Event, request: Option<&str>) -> Option<(Level, V
     };
     name(&state.started, &mut fields);
     Some((level, fields))
+}
+
+fn ended(state: &State, status: ExecutionStatus, code: Option<&str>, at: Timestamp) -> Value {
+    json!({
+        "event": "execution.ended",
+        "template": state.plan.name,
+        "status": status.as_str(),
+        "error.code": code,
+        "duration_ms": at.since(state.started.at).get(),
+        "cost_micro_usd": state.spent.as_micros(),
+    })
 }
 
 /// What every line of an execution carries. The trace is that of the request that started it: it

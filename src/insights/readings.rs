@@ -213,10 +213,9 @@ mod tests {
         let now = [template("t", 30, 10, 4_000, 4_000_000)];
         let before = [template("t", 99, 1, 1_000, 1_000_000), template("gone", 5, 0, 1, 1)];
         let found = of_templates(OfAccount { account: "acme", now: &now, before: &before });
-        let figures: Vec<(Metric, Option<f64>, u64, Option<f64>, u64)> = found
-            .iter()
-            .map(|r| (r.metric, r.observed, r.samples, r.baseline, r.baseline_samples))
-            .collect();
+        let figure =
+            |r: &Reading| (r.metric, r.observed, r.samples, r.baseline, r.baseline_samples);
+        let figures: Vec<_> = found.iter().map(figure).collect();
         assert_eq!(figures[0], (Metric::SuccessRate, Some(0.75), 40, Some(0.99), 100));
         let (metric, now_ms, 30, before_ms, 99) = figures[1] else { panic!("{figures:?}") };
         assert_eq!(metric, Metric::P95Ms);

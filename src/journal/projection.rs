@@ -142,7 +142,7 @@ pub fn rows_of(state: &State, seq: u64, now: Timestamp) -> db::projection::Proje
 /// What an execution saved is known to its journal only; it is kept once it has ended.
 fn facts_of(state: &State, now: Timestamp) -> Facts {
     let ended = state.status.is_final();
-    let optimizations = ended.then(|| state.summary(now).optimizations).unwrap_or_default();
+    let optimizations = if ended { state.summary(now).optimizations } else { Default::default() };
     let saving = |found: Optimization| Saving {
         kind: found.kind.as_str().to_owned(),
         steps: found.steps,

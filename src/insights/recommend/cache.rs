@@ -18,13 +18,16 @@ const COVERED: f64 = 0.8;
 /// Fields of a request that do not change its result, as the cache sees it.
 const BESIDE_THE_RESULT: [&str; 2] = ["since", "use_cache"];
 
+/// An execution and when it was asked for.
+type Timed<'a> = (i64, &'a Execution);
+
 struct Repeat<'a> {
     execution: &'a Execution,
     gap_s: u64,
 }
 
 pub fn found(material: &Material) -> Vec<Recommendation> {
-    let mut alike: BTreeMap<(&str, u64, String), Vec<(i64, &Execution)>> = BTreeMap::new();
+    let mut alike: BTreeMap<(&str, u64, String), Vec<Timed<'_>>> = BTreeMap::new();
     for execution in material.executions.iter().rev() {
         let Some((request, at)) = identity(execution).zip(moment(&execution.created_at)) else {
             continue;

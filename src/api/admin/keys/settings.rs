@@ -86,7 +86,9 @@ pub fn patched(
     let mut changed = document(was);
     merge(&mut changed, patch);
     // The account is none of what a patch may change.
-    changed.as_object_mut().map(|members| members.retain(|name, _| name != "account"));
+    if let Some(members) = changed.as_object_mut() {
+        members.retain(|name, _| name != "account");
+    }
     let ApiKeyPatch {
         name,
         scopes,

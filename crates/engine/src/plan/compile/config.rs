@@ -266,7 +266,7 @@ impl Fields<'_, '_> {
         }
         for field in ["worker", "endpoint"] {
             if inner.has("tool") && inner.has(field) {
-                inner.conflict(field, &format!("a tool undoes it: it has no `{field}`"));
+                inner.conflict(field, format!("a tool undoes it: it has no `{field}`"));
             }
         }
         let endpoint = inner.text("endpoint");

@@ -1,9 +1,7 @@
 //! What the log says of an execution: one line for each change of its state, written when the
 //! change is durable. It names codes and counts, never what anybody sent or a worker said.
 
-use engine::execution::{
-    Event, ExecutionStatus, Fault, PauseReason, SkipReason, Started, State,
-};
+use engine::execution::{Event, Fault, PauseReason, SkipReason, Started, State, Status};
 use engine::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -104,7 +102,7 @@ fn line(state: &State, event: &Event, request: Option<&str>) -> Option<(Level, V
     Some((level, fields))
 }
 
-fn ended(state: &State, status: ExecutionStatus, code: Option<&str>, at: Timestamp) -> Value {
+fn ended(state: &State, status: Status, code: Option<&str>, at: Timestamp) -> Value {
     json!({
         "event": "execution.ended",
         "template": state.plan.name,

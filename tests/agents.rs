@@ -172,7 +172,7 @@ fn report(id: usize, agent: &str) -> Report {
     Report {
         id: format!("r{id}"),
         agent: agent.to_owned(),
-        model: (id % 3 == 0).then(|| "large".to_owned()),
+        model: id.is_multiple_of(3).then(|| "large".to_owned()),
         input_tokens: id as u64,
         output_tokens: 2 * id as u64,
         cost_micro_usd: 3 * id as u64,

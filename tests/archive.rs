@@ -191,7 +191,7 @@ fn what_is_old_moves_and_the_rest_stays() {
     let left = world.db.lines("SELECT status FROM pipeline_executions WHERE id < 280");
     assert_eq!(left.iter().collect::<BTreeSet<_>>().len(), 1, "{left:?}");
     let newest = wait(archive::newest(&world.db, "default")).unwrap().unwrap();
-    assert!(newest < "2026-01-30T00:00:00.000Z".to_owned(), "{newest}");
+    assert!(newest.as_str() < "2026-01-30T00:00:00.000Z", "{newest}");
     assert_eq!(wait(archive::newest(&world.db, "nobody")), Ok(None));
 }
 

@@ -280,6 +280,7 @@ fn facts_are_kept_as_they_were_told() {
 /// `cargo test --release --test rollups -- --ignored --nocapture`.
 #[test]
 #[ignore = "it measures"]
+#[expect(clippy::disallowed_methods, reason = "it measures time")]
 fn what_counting_costs() {
     for together in [1, 100] {
         for counting in [false, true] {

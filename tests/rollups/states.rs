@@ -73,7 +73,7 @@ pub fn state(random: &mut Random, id: u64, journal_seq: u64) -> Projected {
         (0..many).map(|_| saving(random.of(&kinds), random.below(500), random.below(900)));
     let optimizations = optimizations.collect();
     let steps = (0..1 + id % 3).map(|n| step(random, n)).collect();
-    let facts = Facts { nested: id % 5 == 0, optimizations };
+    let facts = Facts { nested: id.is_multiple_of(5), optimizations };
     Projected { execution, steps, facts, artifacts: Vec::new() }
 }
 

@@ -115,7 +115,7 @@ async fn read_all(state: &StateDir, client: &Client) {
     for row in &rows {
         let id = row["pipeline_id"].as_str().unwrap();
         let n: usize = id.split('_').next_back().unwrap()[2..].parse().unwrap();
-        let (own, other) = if n % 5 == 0 { (&acme, client) } else { (client, &acme) };
+        let (own, other) = if n.is_multiple_of(5) { (&acme, client) } else { (client, &acme) };
         let reply = own.execution(id).await.unwrap();
         assert_eq!(reply.status, 200, "{id}: {}", reply.body);
         assert_eq!(reply.text("/pipeline/topic"), format!("Old topic {n}"));
@@ -123,9 +123,9 @@ async fn read_all(state: &StateDir, client: &Client) {
         assert_eq!(steps.len(), 2);
         assert_eq!(steps[1]["data"], json!({ "n": n }));
         let error = reply.body.pointer("/pipeline/error").is_some_and(|error| !error.is_null());
-        assert_eq!(error, n % 11 == 0, "{}", reply.body);
+        assert_eq!(error, n.is_multiple_of(11), "{}", reply.body);
         assert_eq!(other.execution(id).await.unwrap().status, 404, "of another account");
-        if n % 100 == 0 {
+        if n.is_multiple_of(100) {
             verbs(own, id, n).await;
         }
     }

@@ -21,9 +21,8 @@ async fn neither_headers_nor_bodies_can_forge_or_break_anything() {
     deepest_input(&stack).await;
     let log = std::fs::read_to_string(state.path().join("stack.log")).expect("a log");
     let mut requests = 0;
-    for line in log.lines().filter(|line| line.contains("forged")) {
-        panic!("what a client sent stands in the log: {line}");
-    }
+    let forged = log.lines().find(|line| line.contains("forged"));
+    assert_eq!(forged, None, "what a client sent stands in the log");
     for line in log.lines().filter(|line| line.starts_with('{')) {
         let line: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));

@@ -50,7 +50,7 @@ async fn counters_equal_the_rows_of_d1_and_the_log_tells_each_change_once() {
         async move {
             let body = json!({
                 "topic": format!("load {n}"), "pipeline_template": "two", "use_cache": false,
-                "optimize_for": if n % 3 == 0 { "cost" } else { "balanced" },
+                "optimize_for": if n.is_multiple_of(3) { "cost" } else { "balanced" },
             });
             let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
             let request = client.request(reqwest::Method::POST, "/orchestrate");

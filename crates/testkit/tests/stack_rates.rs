@@ -1,4 +1,5 @@
 //! Rates: who asks too often is refused, and nobody else.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use reqwest::Method;
 use testkit::client::{Client, Reply};

@@ -202,15 +202,10 @@ fn registry() -> OpenApiRouter {
         .routes(routes!(figures::tool_usage_statistics))
         .routes(routes!(figures::data_integrity))
         .routes(routes!(figures::registry_summary))
-        .layer(from_fn(list_details))
-}
-
-/// Whoever calls registered tools.
-fn tools_called() -> OpenApiRouter {
-    OpenApiRouter::new()
         .routes(routes!(invoke::invoke_tool))
         .routes(routes!(tool_terms::show_tool_terms))
         .routes(routes!(tool_terms::set_tool_terms))
+        .layer(from_fn(list_details))
 }
 
 /// The router, built once per isolate.
@@ -232,7 +227,7 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    let audiences = [public(), client(), worker(), admin(), agents(), registry(), tools_called()];
+    let audiences = [public(), client(), worker(), admin(), agents(), registry()];
     audiences.into_iter().fold(OpenApiRouter::with_openapi(openapi::base()), OpenApiRouter::merge)
 }
 

@@ -28,7 +28,7 @@ use crate::error::{ApiError, Shortfall, wire_violation};
 use crate::extract::{OptionalDocument, ResourcePath};
 use crate::journal::artifacts::rows_at_hand;
 use crate::log::{self, Level};
-use crate::openapi::{BodyErrors, ClientErrors, StartErrors, TOOLS};
+use crate::openapi::{ClientErrors, RegistryBodyErrors, StartErrors, StartHeaders, TOOLS};
 use crate::plans;
 use crate::request::RequestContext;
 use crate::templates::{TemplateCache, canonical_json, content_hash, sha256_hex};
@@ -45,16 +45,13 @@ const STEP: &str = "call";
     post, path = "/tools/{tool_id}/invoke", tag = TOOLS,
     params(
         ("tool_id" = String, Path, description = "The tool's id", max_length = 64),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request find \
-            the first call, for 24 hours: 1 to 255 visible ASCII characters"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async`, or `wait=n` for at \
-            most n seconds (90 at most)"),
+        StartHeaders,
     ),
     request_body(content = InvokeRequest, description = "May be left out"),
     responses(
         (status = 200, description = "The tool has answered", body = InvokeReply),
         (status = 202, description = "It goes on; read pipeline_url", body = InvokeReply),
-        BodyErrors, ClientErrors, StartErrors,
+        RegistryBodyErrors, ClientErrors, StartErrors,
     ),
     security(("client_key" = [])),
 )]

@@ -9,7 +9,7 @@ use crate::auth::{Administer, Authorized, ClientRead};
 use crate::db::tool_calls::{self, Terms, TermsOf};
 use crate::error::ApiError;
 use crate::extract::{JsonDocument, ResourcePath};
-use crate::openapi::{AdminErrors, BodyErrors, ClientErrors, NotFoundErrors, TOOLS};
+use crate::openapi::{AdminErrors, ClientErrors, NotFoundErrors, RegistryBodyErrors, TOOLS};
 use crate::request::RequestContext;
 
 /// What calls of a tool cost and take.
@@ -41,7 +41,7 @@ pub async fn show_tool_terms(
     request_body = ToolTermsRequest,
     responses(
         (status = 200, description = "As it stands now", body = ToolTerms),
-        BodyErrors, NotFoundErrors, AdminErrors,
+        RegistryBodyErrors, NotFoundErrors, AdminErrors,
     ),
     security(("worker_secret" = [], "worker_id" = []), ("client_key" = [])),
 )]

@@ -47,6 +47,7 @@ pub mod registry_upkeep;
 pub mod revisions;
 pub mod rollup_log;
 pub mod rollups;
+pub mod samples;
 pub mod stats;
 pub mod templates;
 pub mod tool_calls;
@@ -111,6 +112,7 @@ pub fn all_statements() -> Vec<Sql> {
         rollup_log::STATEMENTS,
         rollup_log::happened::STATEMENTS,
         rollups::STATEMENTS,
+        samples::STATEMENTS,
         stats::STATEMENTS,
         templates::STATEMENTS,
         tool_search::STATEMENTS,

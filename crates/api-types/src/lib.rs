@@ -35,14 +35,17 @@ pub use health::{
     PipelineHealthReply, WorkerStanding,
 };
 pub use history::{HistoryEntry, HistoryFormat, HistoryQuery, HistoryReply, StrategyLabel};
-pub use orchestrate::{OptimizeFor, OrchestrateRequest, OutputFormat, QualityLevel, Urgency};
+pub use orchestrate::{
+    OptimizeFor, OrchestrateReply, OrchestrateRequest, OutputFormat, QualityLevel, Urgency,
+};
 pub use pipeline::{
     CommunicationMethod, ExecutionStatus, OptimizationReport, Pipeline, PipelineReply,
     StepArtifacts, StepResult, StepStatus,
 };
 pub use plan::{
-    BudgetVerdict, DeadlineVerdict, PlanReply, PlannedCost, PlannedStep, PlannedStrategy,
-    PlannedTerms, PlannedTime, StepFate, Verdict, WorkerChoice,
+    BudgetVerdict, DeadlineVerdict, FiguresFrom, PlanReply, PlannedCost, PlannedFigures,
+    PlannedPathStep, PlannedStatistics, PlannedStep, PlannedStrategy, PlannedTerms, PlannedTime,
+    StepFate, Verdict, WorkerChoice,
 };
 pub use service::{
     Credential, Endpoint, HealthReply, HealthStatus, HelpReply, LivenessReply, RootReply,

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::{PipelineReply, PlanReply};
+
 /// A request for an execution. Fields that it does not know are refused, so that a misspelt one
 /// cannot pass for a wish.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -55,6 +57,18 @@ pub struct OrchestrateRequest {
     pub asynchronous: Option<bool>,
     /// Whether the stored result of an identical request will do. Default true.
     pub use_cache: Option<bool>,
+    /// Start nothing, and answer with what the execution would come to. Default false.
+    pub dry_run: Option<bool>,
+}
+
+/// What a start answers with 200.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum OrchestrateReply {
+    /// The execution.
+    Execution(Box<PipelineReply>),
+    /// What it would come to: the request said `dry_run`.
+    Plan(Box<PlanReply>),
 }
 
 macro_rules! label {

@@ -13,15 +13,31 @@ use utoipa::ToSchema;
         "use_cache": true, "use_step_cache": true, "max_retries": 1, "priority": 1,
         "deadline_ms": 180000, "attempt_timeout_ms": 60000
     },
-    "cost": { "least_usd": 0.05, "expected_usd": 0.05, "worst_usd": 0.1, "is_complete": true },
-    "time": { "expected_ms": 2400, "worst_ms": 42000, "is_complete": true },
+    "cost": {
+        "least_usd": 0.05, "expected_usd": 0.05, "high_usd": 0.06, "worst_usd": 0.1,
+        "is_complete": true
+    },
+    "time": {
+        "least_ms": 1200, "expected_ms": 1200, "high_ms": 2100, "worst_ms": 42000,
+        "is_complete": true
+    },
     "budget": { "limit_usd": 0.5, "verdict": "enough" },
     "deadline": { "limit_ms": 180000, "verdict": "enough" },
+    "critical_path": [{ "step_name": "topic_research", "time_ms": 1200, "share": 1.0 }],
+    "statistics": {
+        "executions_max": 100, "samples_min": 5, "steps_by_step": 1, "steps_by_worker": 0,
+        "steps_by_registry": 0
+    },
     "steps": [{
         "step_order": 1, "step_name": "topic_research", "kind": "worker", "fate": "certain",
+        "reason": null,
         "depends_on_steps": [], "worker_name": "topic_researcher", "alternatives": [],
         "fallback_worker": null, "cost_usd": 0.05, "worst_cost_usd": 0.1, "per_element": false,
-        "max_attempts": 2, "time_ms": 1200, "worst_time_ms": 41000, "starts_ms": 0, "ends_ms": 1200
+        "max_attempts": 2, "time_ms": 1200, "worst_time_ms": 41000, "starts_ms": 0, "ends_ms": 1200,
+        "figures": {
+            "from": "step", "samples": 42, "time_p50_ms": 1200, "time_p95_ms": 2100,
+            "cost_p50_usd": 0.05, "cost_p95_usd": 0.06
+        }
     }],
     "strategies": [{
         "optimize_for": "speed", "execution_strategy": "speed_optimized", "least_cost_usd": 0.08,
@@ -46,6 +62,11 @@ pub struct PlanReply {
     pub budget: BudgetVerdict,
     /// Whether the deadline is enough.
     pub deadline: DeadlineVerdict,
+    /// The steps that the expected time is made of, in order: each begins when the one before it
+    /// ends.
+    pub critical_path: Vec<PlannedPathStep>,
+    /// What the expected figures rest on.
+    pub statistics: PlannedStatistics,
     /// The steps, in the order in which they would start.
     pub steps: Vec<PlannedStep>,
     /// What the same request would come to under each strategy.
@@ -89,16 +110,77 @@ pub enum WorkerChoice {
     Best,
 }
 
-/// What an execution would cost by the registry's estimates.
+/// A step on the critical path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedPathStep {
+    /// Its name.
+    pub step_name: String,
+    /// How long it is expected to take.
+    pub time_ms: u64,
+    /// Its share of the expected time, 0 to 1.
+    pub share: f64,
+}
+
+/// What the expected figures rest on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedStatistics {
+    /// How many of the newest executions of the account are looked at: of the template, and of all.
+    pub executions_max: u64,
+    /// Of how many samples a figure is made at least.
+    pub samples_min: u64,
+    /// How many steps have figures of their own past.
+    pub steps_by_step: u64,
+    /// How many have those of other steps that their worker did.
+    pub steps_by_worker: u64,
+    /// How many have those of the registry.
+    pub steps_by_registry: u64,
+}
+
+/// Where the figures of a step come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FiguresFrom {
+    /// From this step, as its worker did it in earlier executions of the template.
+    Step,
+    /// From other steps that the same worker did.
+    Worker,
+    /// From the registry: too little was measured.
+    Registry,
+    /// The step asks nobody.
+    Nobody,
+}
+
+/// What was measured of a step, all attempts together, and of a map all elements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedFigures {
+    /// Where the figures come from.
+    pub from: FiguresFrom,
+    /// How often it was measured.
+    pub samples: u64,
+    /// Half of all took no longer; null where nothing was measured.
+    pub time_p50_ms: Option<u64>,
+    /// Of 20, 19 took no longer.
+    pub time_p95_ms: Option<u64>,
+    /// Half of all cost no more.
+    pub cost_p50_usd: Option<f64>,
+    /// Of 20, 19 cost no more.
+    pub cost_p95_usd: Option<f64>,
+}
+
+/// What an execution would cost: at least and at most by the registry's estimates, by which budgets
+/// are kept; what is expected by what was measured, where it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedCost {
     /// What an execution without faults spends at least; a smaller budget is refused with 402.
     pub least_usd: f64,
     /// What it spends when every step that may be done is done, each at its first attempt.
     pub expected_usd: f64,
+    /// The same where every step that was measured costs what 19 of 20 cost at most.
+    pub high_usd: f64,
     /// What it can spend at most; null where nothing but the budget limits it.
     pub worst_usd: Option<f64>,
-    /// Whether `expected_usd` knows the cost of every step: of a map nobody knows the elements.
+    /// Whether `expected_usd` knows the cost of every step: of a map that was never measured nobody
+    /// knows the elements.
     pub is_complete: bool,
 }
 
@@ -106,8 +188,12 @@ pub struct PlannedCost {
 /// counts as nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedTime {
+    /// What the steps that are certain take, one after the other where they depend on each other.
+    pub least_ms: u64,
     /// The expected time; steps whose length nobody knows count as nothing.
     pub expected_ms: u64,
+    /// The same where every step that was measured takes what 19 of 20 take at most.
+    pub high_ms: u64,
     /// The longest it can take, all retries included, if no deadline ended it; null where nothing
     /// else would.
     pub worst_ms: Option<u64>,
@@ -176,6 +262,8 @@ pub struct PlannedStep {
     pub kind: String,
     /// Whether it would be done.
     pub fate: StepFate,
+    /// Why it may not be; null for a step that is certain.
+    pub reason: Option<String>,
     /// The steps that it waits for.
     pub depends_on_steps: Vec<String>,
     /// Who would be asked; null for a step without a worker.
@@ -200,6 +288,8 @@ pub struct PlannedStep {
     pub starts_ms: u64,
     /// When it is expected to end, from the start of the execution.
     pub ends_ms: u64,
+    /// What was measured of it.
+    pub figures: PlannedFigures,
 }
 
 /// What a request would come to under one strategy.

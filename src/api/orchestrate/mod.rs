@@ -1,16 +1,18 @@
 //! Starting an execution.
 
 pub(super) mod ask;
+mod figures;
 pub mod plan;
 
 use std::sync::Arc;
 
-use api_types::{OrchestrateRequest, PipelineReply};
+use api_types::{OrchestrateReply, OrchestrateRequest, PipelineReply};
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::execution::{Fault, State, Status};
 use engine::time::Millis;
+use serde_json::Value;
 
 use crate::api::optimization;
 use crate::api::pipeline::{Disclosure, view};
@@ -36,7 +38,8 @@ use ask::{Asked, Purpose};
     request_body = OrchestrateRequest,
     params(StartHeaders),
     responses(
-        (status = 200, description = "It is over: completed or partial", body = PipelineReply),
+        (status = 200, description = "It is over: completed or partial; with `dry_run`, what it \
+            would come to", body = OrchestrateReply),
         (status = 202, description = "It goes on; read pipeline_url", body = PipelineReply),
         BodyErrors, ClientErrors, StartErrors,
     ),
@@ -49,6 +52,9 @@ pub async fn orchestrate(
     headers: HeaderMap,
     document: JsonDocument<OrchestrateRequest>,
 ) -> Result<Response, ApiError> {
+    if document.value.get("dry_run").and_then(Value::as_bool) == Some(true) {
+        return plan::dry_run(&authorized.caller, &context, document).await;
+    }
     let key = idempotency_key(&headers)?;
     let preference = Preference::read(&headers);
     let body_hash = sha256_hex(canonical_json(&document.value).as_bytes());
@@ -93,24 +99,31 @@ async fn understand(
     context: &RequestContext,
     document: JsonDocument<OrchestrateRequest>,
 ) -> Result<Understood, ApiError> {
-    let database = context.database()?;
-    let known = TemplateCache::shared(&context.config().worker_urls);
-    let name = ask::template_name(&document.value).map(str::to_owned);
-    let published = known.plan(&database, name.as_deref(), now()).await;
-    let published = match published {
-        Ok(published) => published,
-        // What is wrong with the request itself is told first: the name may be part of it.
-        Err(_) if !document.violations.is_empty() => {
-            return Err(ApiError::RequestInvalid(document.violations));
-        }
-        Err(error) => return Err(unusable(name, error)),
-    };
+    let (published, document) = template_of(context, document).await?;
     let request = ask::examine(document, &published, Purpose::Start)?;
-    let policy = known.policy(&database, now()).await?;
+    let policy = TemplateCache::shared(&context.config().worker_urls);
+    let policy = policy.policy(&context.database()?, now()).await?;
     let shortfall = plan::shortfall(&request, &published, &policy, context.config())?;
     let at = context.received_at();
     let asked = ask::settle(request, &published.definition, &policy, context.config(), at)?;
     Ok(Understood { published, asked, shortfall })
+}
+
+/// The template that a request asks for.
+async fn template_of(
+    context: &RequestContext,
+    document: JsonDocument<OrchestrateRequest>,
+) -> Result<(Arc<PublishedPlan>, JsonDocument<OrchestrateRequest>), ApiError> {
+    let known = TemplateCache::shared(&context.config().worker_urls);
+    let name = ask::template_name(&document.value).map(str::to_owned);
+    match known.plan(&context.database()?, name.as_deref(), now()).await {
+        Ok(published) => Ok((published, document)),
+        // What is wrong with the request itself is told first: the name may be part of it.
+        Err(_) if !document.violations.is_empty() => {
+            Err(ApiError::RequestInvalid(document.violations))
+        }
+        Err(error) => Err(unusable(name, error)),
+    }
 }
 
 pub(super) fn unusable(name: Option<String>, error: TemplateError) -> ApiError {
@@ -211,7 +224,7 @@ pub(super) fn failure(state: &State) -> ApiError {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::cache::tests::begun;

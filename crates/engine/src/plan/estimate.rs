@@ -6,11 +6,15 @@
 //! retries, fallbacks and compensations included. Times are active times, as for the deadline:
 //! what waits for a moment, a signal or another execution counts as nothing.
 
+mod choice;
+mod measured;
 mod places;
 
-use crate::execution::{Choice, Terms};
+use crate::execution::Terms;
 use crate::money::MicroUsd;
 use crate::time::Millis;
+
+pub use measured::{Figures, Measured};
 
 use super::{Call, Join, Kind, Losers, Plan, RetryPolicy, Step, StepIndex, Target};
 
@@ -42,6 +46,8 @@ pub struct CostEstimate {
 /// How long an execution will be active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeEstimate {
+    /// What the steps that are certain take, each as long as expected, with places enough.
+    pub least: Millis,
     /// The expected time with the places that the terms give; steps of unknown length count as
     /// nothing.
     pub expected: Millis,
@@ -72,6 +78,8 @@ pub struct StepEstimate<'p> {
     pub length: Option<Millis>,
     /// How long it takes at most; `None` where only the deadline ends it.
     pub length_max: Option<Millis>,
+    /// What past executions came to, where that stands in for the registry's figures.
+    pub measured: Option<Measured>,
     /// When it is expected to start and to end, from the start of the execution.
     pub starts: Millis,
     /// See [`Self::starts`].
@@ -103,14 +111,20 @@ impl Fate {
 }
 
 impl Plan {
-    /// What an execution under `terms` will cost and how long it will take.
+    /// What an execution under `terms` will cost and how long it will take, by the registry.
     pub fn estimate(&self, terms: &Terms) -> Estimate<'_> {
+        self.estimate_by(terms, &Figures::default())
+    }
+
+    /// The same with what is expected of steps by what was measured, where it was. What is spent at
+    /// least and at most stays the registry's: by that budgets are kept.
+    pub fn estimate_by(&self, terms: &Terms, figures: &Figures) -> Estimate<'_> {
         let fates = self.fates(terms);
         let mut steps: Vec<StepEstimate<'_>> = self
             .steps
             .iter()
             .zip(fates)
-            .map(|(step, fate)| StepEstimate::of(step, fate, terms))
+            .map(|(step, fate)| StepEstimate::of(step, fate, terms, figures))
             .collect();
         let time = self.time(&mut steps, terms.parallelism);
         let sum =
@@ -120,7 +134,7 @@ impl Plan {
             least: least.plus(self.least_of_raced(&steps, terms)),
             expected: sum(&mut steps.iter().map(StepEstimate::expected)),
             worst: steps.iter().try_fold(MicroUsd::ZERO, |sum, step| Some(sum.plus(step.worst?))),
-            is_complete: !steps.iter().any(|step| step.fate.may_be() && step.is_per_element()),
+            is_complete: !steps.iter().any(|step| step.fate.may_be() && step.is_unknown()),
         };
         Estimate { steps, cost, time }
     }
@@ -219,7 +233,9 @@ impl Plan {
             .iter()
             .map(|step| if step.fate.may_be() { step.length_max } else { Some(Millis::ZERO) })
             .collect();
+        let certain: Vec<Millis> = steps.iter().map(StepEstimate::certain).collect();
         TimeEstimate {
+            least: measured::chain(self, &certain),
             expected: timeline.end,
             worst: longest.map(|longest| places::longest(self, &longest, parallelism)),
             is_complete: steps.iter().all(|step| !step.fate.may_be() || step.length.is_some()),
@@ -227,19 +243,8 @@ impl Plan {
     }
 }
 
-impl Estimate<'_> {
-    /// The steps that the least cost is made of, dearest first.
-    pub fn dearest(&self, count: usize) -> Vec<&StepEstimate<'_>> {
-        let mut paid: Vec<_> =
-            self.steps.iter().filter(|step| step.least > MicroUsd::ZERO).collect();
-        paid.sort_by_key(|step| std::cmp::Reverse(step.least));
-        paid.truncate(count);
-        paid
-    }
-}
-
 impl<'p> StepEstimate<'p> {
-    fn of(step: &'p Step, fate: Fate, terms: &Terms) -> Self {
+    fn of(step: &'p Step, fate: Fate, terms: &Terms, figures: &Figures) -> Self {
         let call = step.call();
         let target = call.map(|call| call.chosen(terms.choice));
         let cost = match &step.kind {
@@ -265,10 +270,14 @@ impl<'p> StepEstimate<'p> {
             attempts_max,
             length: None,
             length_max: None,
+            measured: target.and_then(|target| figures.of(&step.name, &target.worker)),
             starts: Millis::ZERO,
             ends: Millis::ZERO,
         };
         (estimate.length, estimate.length_max) = estimate.lengths(fallback, terms);
+        if let Some(measured) = estimate.measured {
+            estimate.length = Some(measured.time);
+        }
         if fate == Fate::Certain {
             estimate.least = least_of(step, cost, terms);
         }
@@ -280,8 +289,15 @@ impl<'p> StepEstimate<'p> {
 
     /// What it adds to the expected cost.
     fn expected(&self) -> MicroUsd {
-        let counts = self.fate.may_be() && !self.is_per_element();
-        if counts { self.cost } else { MicroUsd::ZERO }
+        if !self.fate.may_be() || self.is_unknown() {
+            return MicroUsd::ZERO;
+        }
+        self.measured.map_or(self.cost, |measured| measured.cost)
+    }
+
+    /// Whether nobody knows what it will cost: how many elements there will be.
+    fn is_unknown(&self) -> bool {
+        self.is_per_element() && self.measured.is_none()
     }
 
     /// What it adds to the expected time.
@@ -368,29 +384,6 @@ impl Step {
 
     fn calls_losers_off(&self) -> bool {
         self.losers == Losers::Cancel && matches!(self.join, Join::Some(_))
-    }
-}
-
-impl Call {
-    /// Who is asked. A worker goes before one that is named earlier only where both have the
-    /// figure that counts and its own is better: what nobody knows changes nothing.
-    pub fn chosen(&self, choice: Choice) -> &Target {
-        self.alternatives.iter().fold(&self.primary, |best, other| {
-            if choice.prefers(other, best) { other } else { best }
-        })
-    }
-}
-
-impl Choice {
-    fn prefers(self, one: &Target, other: &Target) -> bool {
-        match self {
-            Self::Declared => false,
-            Self::Cheapest => {
-                one.estimated_cost.zip(other.estimated_cost).is_some_and(|(a, b)| a < b)
-            }
-            Self::Fastest => one.expected.zip(other.expected).is_some_and(|(a, b)| a < b),
-            Self::Best => one.quality.zip(other.quality).is_some_and(|(a, b)| a > b),
-        }
     }
 }
 

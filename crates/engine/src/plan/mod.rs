@@ -26,7 +26,7 @@ use crate::money::MicroUsd;
 use crate::time::Millis;
 pub use compile::overlooked;
 use definition::FailureTolerance;
-pub use estimate::{CostEstimate, Estimate, Fate, StepEstimate, TimeEstimate};
+pub use estimate::{CostEstimate, Estimate, Fate, Figures, Measured, StepEstimate, TimeEstimate};
 pub use graph::StepSet;
 pub use moment::moment;
 pub use price::unpriced;

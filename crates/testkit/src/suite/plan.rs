@@ -26,6 +26,9 @@ pub fn phase() -> Phase {
             "a plan of an unknown template is 404" => unknown_template,
             "what does not fit is 422 with its place" => unfit,
             "a body that is no JSON is 400" => malformed,
+            "a start with dry_run answers with its plan and starts nothing" => dry_run,
+            "a plan says why a step may not be done, and what its time is made of" => reasons,
+            "what was done often enough is expected by what was measured" => measured,
         ],
     }
 }
@@ -153,4 +156,58 @@ async fn malformed(it: &Subject) -> Outcome {
             .await?,
         JSON_MALFORMED,
     )
+}
+
+async fn dry_run(it: &Subject) -> Outcome {
+    let topic = format!("dry-{}", it.token());
+    let body = json!({ "topic": topic, "pipeline_template": BASIC, "dry_run": true });
+    let reply = it.orchestrate().json(&body).send().await?;
+    status(&reply, 200)?;
+    same("template", reply.text("/template"), BASIC)?;
+    demand!(reply.body.get("pipeline_id").is_none(), "something was started: {}", reply.body);
+    let found = it.get(&format!("/pipeline-history?topic={topic}")).by_client().send().await?;
+    same("executions", list(&found, "/pipelines")?.len(), 0)?;
+    let without = json!({ "pipeline_template": BASIC, "dry_run": true });
+    let reply = it.orchestrate().json(&without).send().await?;
+    same("without a topic", (reply.status, reply.text("/code")), (400, "topic.missing"))?;
+    let odd = json!({ "topic": "x", "pipeline_template": BASIC, "dry_run": "yes" });
+    let reply = it.orchestrate().json(&odd).send().await?;
+    fault(&reply, REQUEST_INVALID)?;
+    violation(&reply, "/dry_run", "type")?;
+    let unknown = json!({ "topic": "x", "pipeline_template": "nope", "dry_run": true });
+    template_unknown(&it.orchestrate().json(&unknown).send().await?, "nope")
+}
+
+async fn reasons(it: &Subject) -> Outcome {
+    let reply = plan(it, REPORT, &json!({ "optimize_for": "speed" })).await?;
+    same("certain", &step(&reply, "topic_research")?["reason"], &Value::Null)?;
+    for (name, word) in [("source_curation", "speed"), ("feed_fetching", "sources_available")] {
+        let reason = step(&reply, name)?["reason"].as_str().unwrap_or_default();
+        demand!(reason.contains(word), "{name}: {reason:?}");
+    }
+    let expected = number(&reply, "/time/expected_ms")?;
+    demand!(number(&reply, "/time/least_ms")? <= expected, "the least is more than expected");
+    demand!(number(&reply, "/time/high_ms")? >= expected, "the high time is below the expected");
+    let path = list(&reply, "/critical_path")?;
+    let sum: f64 = path.iter().filter_map(|step| step["time_ms"].as_f64()).sum();
+    same("the path's sum", sum, expected)
+}
+
+async fn measured(it: &Subject) -> Outcome {
+    let known = plan(it, BASIC, &json!({})).await?;
+    let least = number(&known, "/statistics/samples_min")? as usize;
+    let figures = &step(&known, "topic_research")?["figures"];
+    let samples = figures["samples"].as_u64().unwrap_or_default() as usize;
+    let by = figures["from"].as_str().unwrap_or_default();
+    match by {
+        "step" | "worker" => {
+            demand!(samples >= least, "{samples} samples are not {least}");
+            demand!(figures["time_p50_ms"].is_u64(), "no median: {figures}");
+            let (p50, p95) = (figures["time_p50_ms"].as_u64(), figures["time_p95_ms"].as_u64());
+            demand!(p50 <= p95, "the median is above the 95th percentile: {figures}");
+            same("expected", step(&known, "topic_research")?["time_ms"].as_u64(), p50)
+        }
+        "registry" => same("samples", samples, 0),
+        other => Err(format!("figures are from {other:?}")),
+    }
 }

@@ -39,7 +39,8 @@ fn published() -> PublishedPlan {
 
 fn plan(body: Value) -> Value {
     let request = serde_json::from_value(body).unwrap();
-    let reply = reply(&request, &published(), &policy(), &config()).unwrap();
+    let measured = Measurements::default();
+    let reply = reply(&request, &published(), &policy(), &config(), &measured).unwrap();
     serde_json::to_value(reply).unwrap()
 }
 

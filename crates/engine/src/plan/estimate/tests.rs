@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::execution::Choice;
 use crate::plan::definition::TemplateDefinition;
 
 fn plan(steps: Value) -> Plan {
@@ -73,6 +74,59 @@ fn a_step_takes_its_attempts_and_the_delays_between_them_at_most() {
         with(step("a", &[]), json!({ "retry": { "max_retries": 9, "total_deadline_ms": 500 } }));
     let time = self::plan(json!([hurried])).estimate(&terms()).time;
     assert_eq!((time.expected, time.worst), (Millis::new(500), Some(Millis::new(500))));
+}
+
+#[test]
+fn what_was_measured_is_expected_and_budgets_keep_to_the_registry() {
+    let plan = plan(json!([
+        step("a", &[]),
+        with(step("m", &["a"]), json!({ "kind": "map", "config": { "items": "$.list" } })),
+        with(step("o", &["a"]), json!({ "worker": "slow" })),
+    ]));
+    let mut figures = Figures::default();
+    let measured =
+        |ms, micros| Measured { time: Millis::new(ms), cost: MicroUsd::from_micros(micros) };
+    figures.insert("a", "w", measured(300, 70));
+    figures.insert("m", "w", measured(8_000, 2_000));
+    figures.insert("o", "w", measured(1, 1));
+    let by_registry = plan.estimate(&terms());
+    assert_eq!(micros(&by_registry), (110, 110, None));
+    assert!(!by_registry.cost.is_complete && !by_registry.time.is_complete);
+    let estimate = plan.estimate_by(&terms(), &figures);
+    assert_eq!(micros(&estimate), (110, 70 + 2_000 + 10, None));
+    assert!(estimate.cost.is_complete && estimate.time.is_complete);
+    assert_eq!(estimate.time.expected, Millis::new(8_300));
+    assert_eq!(estimate.time.worst, by_registry.time.worst);
+    assert_eq!(estimate.steps[plan.find("o").unwrap().position()].measured, None, "another worker");
+}
+
+#[test]
+fn the_critical_path_is_what_the_expected_time_is_made_of() {
+    let plan = plan(json!([
+        step("a", &[]),
+        with(step("b", &[]), json!({ "worker": "slow" })),
+        { "name": "t", "order": 2, "kind": "transform", "input_mapping": {},
+          "depends_on": ["a", "b"] },
+        with(step("c", &["t"]), json!({ "condition": "data.n > 0" })),
+        step("idle", &["a"]),
+    ]));
+    let names = |terms: &Terms| -> (Vec<String>, u64, u64) {
+        let estimate = plan.estimate(terms);
+        let path = estimate.critical_path(&plan);
+        let named = path.iter().map(|index| plan.step(*index).name.clone()).collect();
+        let sum = path.iter().map(|index| {
+            let step = &estimate.steps[index.position()];
+            step.ends.get() - step.starts.get()
+        });
+        (named, sum.sum(), estimate.time.expected.get())
+    };
+    let wide = Terms { parallelism: 8, ..terms() };
+    assert_eq!(names(&wide), (vec!["b".to_owned(), "c".to_owned()], 5_000, 5_000));
+    assert_eq!(plan.estimate(&wide).time.least, Millis::from_secs(4), "a condition may skip");
+    let narrow = Terms { parallelism: 1, ..terms() };
+    let (path, sum, expected) = names(&narrow);
+    assert_eq!((sum, expected), (7_000, 7_000), "{path:?}");
+    assert_eq!(path.len(), 4, "each waits for the place of the one before");
 }
 
 #[test]

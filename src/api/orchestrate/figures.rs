@@ -48,8 +48,11 @@ pub enum Origin {
 /// What is expected of each step, by its name and worker.
 pub type Expected = BTreeMap<(String, String), (Origin, Statistic)>;
 
+/// Figures, and when they were read.
+type Known = (Timestamp, Rc<Measurements>);
+
 thread_local! {
-    static KNOWN: RefCell<HashMap<(String, String), (Timestamp, Rc<Measurements>)>> =
+    static KNOWN: RefCell<HashMap<(String, String), Known>> =
         RefCell::default();
 }
 

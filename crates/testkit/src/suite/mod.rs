@@ -40,6 +40,7 @@ mod signals;
 mod templates;
 mod tool_queries;
 mod tool_registry;
+mod tools_in_pipelines;
 mod verbs;
 mod why;
 
@@ -127,6 +128,7 @@ pub fn phases() -> Vec<Phase> {
         admin_keys::phase(),
         admin_figures::phase(),
         tool_registry::phase(),
+        tools_in_pipelines::phase(),
         tool_queries::phase(),
         artifacts::phase(),
         limits::phase(),

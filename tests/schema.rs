@@ -131,6 +131,7 @@ fn no_stray_sql(folder: &Path) {
     // A module's parts may stand in a folder without a mod.rs.
     let beside = || std::fs::read_to_string(folder.with_extension("rs"));
     let registry = std::fs::read_to_string(folder.join("mod.rs")).or_else(|_| beside()).unwrap();
+    let whole = std::fs::read_to_string(root().join("src/db/mod.rs")).unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -142,7 +143,9 @@ fn no_stray_sql(folder: &Path) {
         let (blocks, rest) = without_blocks(source.split("#[cfg(test)]").next().unwrap());
         assert_eq!(sql_in(&rest), Vec::<String>::new(), "{}", path.display());
         if blocks > 0 {
-            assert!(registry.contains(&format!("{module}::STATEMENTS")), "{module} is not listed");
+            let listed = format!("{module}::STATEMENTS");
+            let known = registry.contains(&listed) || whole.contains(&listed);
+            assert!(known, "{module} is not listed");
         }
     }
 }

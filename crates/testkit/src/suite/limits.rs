@@ -65,8 +65,10 @@ async fn too_deep(it: &Subject) -> Outcome {
     fault(&reply, JSON_MALFORMED)?;
     let reply = it.orchestrate().body(nested(BODY_BYTES_MAX / 2)).send().await?;
     fault(&reply, JSON_MALFORMED)?;
+    let reply = it.orchestrate().body(format!(r#"{{"input":{}}}"#, nested(101))).send().await?;
+    violation(&reply, "/input", "nesting")?;
     let mut body = it.basic_request();
-    let input: Value = serde_json::from_str(&nested(100)).map_err(|error| error.to_string())?;
+    let input: Value = serde_json::from_str(&nested(98)).map_err(|error| error.to_string())?;
     body["input"] = json!({ "nested": input });
     completed(&it.complete(&body).await?)
 }

@@ -59,7 +59,7 @@ pub(super) async fn rolled_back(it: &Subject) -> Outcome {
     with(it, "rolled_back", async |name, made| {
         let first = number(&made, "/revision")?;
         status(&put(it, name, &document(name, "two")).send().await?, 200)?;
-        let back = post(it, &path(name, "/rollback"), &json!({ "revision": first })).await?;
+        let back = post(it, &path(name, "/rollback"), &json!({ "revision": first as u64 })).await?;
         status(&back, 200)?;
         same("the number", number(&back, "/revision")?, first + 2.0)?;
         same("the content", &back.body["content_hash"], &made.body["content_hash"])?;

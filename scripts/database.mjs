@@ -165,7 +165,8 @@ export async function holdings(database) {
        (SELECT count(*) FROM sqlite_master AS i WHERE i.type = 'trigger' AND i.tbl_name = t.name)
          AS triggers
      FROM sqlite_master AS t
-     WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE '%!_text!_%' ESCAPE '!'
+     WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
+       AND name NOT LIKE '%!_text!_%' ESCAPE '!'
        AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND name NOT LIKE '!_cf!_%' ESCAPE '!'
      ORDER BY name`,
   );
@@ -177,7 +178,7 @@ export async function holdings(database) {
   }
   const width = Math.max(...tables.map(({ name }) => name.length));
   const line = (name, ...figures) =>
-    `  ${String(name).padEnd(width)}${figures.map((figure) => String(figure).padStart(10)).join("")}`;
+    ["  ", String(name).padEnd(width), ...figures.map((one) => String(one).padStart(10))].join("");
   return [
     paint(1, line("table", "rows", "indexes", "triggers")),
     ...tables.map(({ name, indexes, triggers }) => line(name, counts.get(name), indexes, triggers)),

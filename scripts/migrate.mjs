@@ -12,7 +12,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { StatementError, holdings, localDatabase, paint, remoteDatabase, root } from "./database.mjs";
+import { StatementError, holdings, localDatabase, paint, remoteDatabase } from "./database.mjs";
+import { root } from "./database.mjs";
 
 const NOTES = `CREATE TABLE IF NOT EXISTS d1_migrations (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,
@@ -30,7 +31,8 @@ async function applied(database) {
 async function apply(database, folder, name, width) {
   const began = Date.now();
   const progress = process.stderr.isTTY
-    ? (done, count) => process.stderr.write(`\r  … ${name.padEnd(width)} ${done} of ${count}\u001b[K`)
+    ? (done, count) =>
+        process.stderr.write(`\r  … ${name.padEnd(width)} ${done} of ${count}\u001b[K`)
     : () => {};
   let statements = 0;
   await database.script(fs.readFileSync(path.join(folder, name), "utf8"), (done, count) => {

@@ -11,10 +11,12 @@ fn database() -> Sqlite {
     let db = Sqlite::new();
     db.shell(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)
-         INSERT INTO pipeline_executions (pipeline_id, account_id, template_name, status, created_at)
+         INSERT INTO pipeline_executions (
+           pipeline_id, account_id, template_name, status, created_at)
          SELECT 'pipe_' || i, 'acme', 't', 'completed',
            strftime('%Y-%m-%dT%H:%M:%fZ', 1772000000 + i, 'unixepoch') FROM n;
-         INSERT INTO pipeline_executions (pipeline_id, account_id, template_name, status, created_at)
+         INSERT INTO pipeline_executions (
+           pipeline_id, account_id, template_name, status, created_at)
          VALUES ('pipe_other', 'acme', 'other', 'completed', '2026-11-21T00:00:00.000Z'),
            ('pipe_foreign', 'rival', 't', 'completed', '2026-11-21T00:00:00.000Z');
          INSERT INTO worker_execution_results (pipeline_id, step_name, worker_name, kind, status,

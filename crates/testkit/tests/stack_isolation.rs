@@ -71,6 +71,10 @@ async fn every_endpoint_keeps_the_accounts_apart() {
             failures.push(format!("{place}: not in the table of this test"));
             continue;
         };
+        // A stream of an account's own rows has no end: tests/agents.rs holds it to the account.
+        if endpoint.streams && holder.is_none() {
+            continue;
+        }
         let reply = ask(&stranger, endpoint, &path).await;
         let refused = matches!(reply.status, 401 | 403 | 404);
         if !refused && matches!(holder, Some(Holder::Account | Holder::Operator)) {

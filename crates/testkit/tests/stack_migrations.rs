@@ -99,7 +99,8 @@ fn a_migration_that_fails_names_its_statement_and_can_be_done_again() {
     let (state, some) = (Folder::new("migrations-bad"), Folder::new("migrations-bad-files"));
     let file = some.0.join("0001_bad.sql");
     let good = "-- one; two\nCREATE TABLE IF NOT EXISTS t (a TEXT DEFAULT ';');\n\
-        CREATE TRIGGER IF NOT EXISTS x AFTER INSERT ON t\nBEGIN\n  SELECT CASE WHEN 1 THEN 2 END;\nEND;\n";
+        CREATE TRIGGER IF NOT EXISTS x AFTER INSERT ON t\nBEGIN\n  SELECT CASE WHEN 1 \
+        THEN 2 END;\nEND;\n";
     fs::write(&file, format!("{good}INSERT INTO nowhere\nVALUES (1);\n")).unwrap();
     let (done, text) = migrate(&state, &some.0);
     assert!(!done);

@@ -18,7 +18,12 @@ const LOADED_BYTES_MAX = 400 * 1024 * 1024;
 /** D1 gives 100 columns at most. */
 const COLUMNS_MAX = 50;
 /** Tables of the platform itself, which no export holds. */
-const OWN = "name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'";
+const OWN = `name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'
+  AND NOT EXISTS (SELECT 1 FROM sqlite_master AS v WHERE v.sql LIKE 'CREATE VIRTUAL%'
+    AND m.name IN (v.name || '_data', v.name || '_idx', v.name || '_content',
+      v.name || '_docsize', v.name || '_config'))`;
+/** What searches are made of: an index that is built anew from the tables, and no rows. */
+const VIRTUAL = "sql LIKE 'CREATE VIRTUAL%'";
 
 class Refused extends Error {}
 
@@ -45,11 +50,6 @@ function main() {
 }
 
 function make(target, { out, "schema-only": schemaOnly }) {
-  const virtual = query(target, "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'");
-  if (virtual.length > 0) {
-    const names = virtual.map(({ name }) => name).join(", ");
-    throw new Refused(`D1 exports no virtual tables: drop ${names}, and make them anew afterwards`);
-  }
   fs.mkdirSync(out, { recursive: true });
   const kind = schemaOnly ? "schema" : "full";
   const madeAt = new Date().toISOString();
@@ -59,6 +59,7 @@ function make(target, { out, "schema-only": schemaOnly }) {
   const part = `${file}.part`;
   try {
     exportTo(part, target, schemaOnly);
+    fs.appendFileSync(part, besides(target, schemaOnly));
     const manifest = { madeAt, kind, where, ...contents(part) };
     const leftOver = Object.values(manifest.tables ?? {}).some((rows) => rows > 0);
     if (schemaOnly && leftOver) throw new Refused("the schema alone was asked for, and rows came");
@@ -74,7 +75,8 @@ function make(target, { out, "schema-only": schemaOnly }) {
 
 function restore(file, target, { overwrite }) {
   const manifest = check(file);
-  const there = query(target, `SELECT type, name FROM sqlite_master WHERE ${OWN} ORDER BY rowid`);
+  const all = `SELECT type, name FROM sqlite_master AS m WHERE ${OWN} ORDER BY rowid`;
+  const there = query(target, all);
   if (there.length > 0 && !overwrite) {
     const first = there.slice(0, 3).map(({ name }) => name).join(", ");
     throw new Refused(`the database is not empty (${first}, …): --overwrite drops what is there`);
@@ -148,7 +150,8 @@ function contents(file) {
     if (verdict !== "ok" || broken.length > 0) {
       throw new Refused(`the export does not load: ${verdict}, ${broken.length} broken references`);
     }
-    const sql = `SELECT name FROM sqlite_master WHERE type = 'table' AND ${OWN} ORDER BY name`;
+    const sql = `SELECT name FROM sqlite_master AS m
+      WHERE type = 'table' AND NOT ${VIRTUAL} AND ${OWN} ORDER BY name`;
     const names = database.prepare(sql).all();
     if (names.length === 0) throw new Refused("the export holds no table");
     const count = (name) => database.prepare(`SELECT count(*) AS n FROM "${name}"`).get().n;
@@ -170,10 +173,32 @@ function digest(file) {
   return hash.digest("hex");
 }
 
+/** The tables that hold rows. An export of named tables is possible beside virtual ones. */
+function tables(target) {
+  const sql = `SELECT name FROM sqlite_master AS m
+    WHERE type = 'table' AND NOT ${VIRTUAL} AND ${OWN} ORDER BY rowid`;
+  return query(target, sql).map(({ name }) => name);
+}
+
+/** What such an export leaves out: indexes, views, triggers, and the tables of searches. */
+function besides(target, schemaOnly) {
+  const sql = `SELECT name, sql, ${VIRTUAL} AS virtual FROM sqlite_master AS m
+    WHERE sql IS NOT NULL AND (type <> 'table' OR ${VIRTUAL}) AND ${OWN}
+    ORDER BY instr('table index view trigger', type), rowid`;
+  const form = /^CREATE ((?:UNIQUE )?INDEX|VIEW|TRIGGER|VIRTUAL TABLE) (?!IF NOT EXISTS)/i;
+  const lines = query(target, sql).map(({ name, sql: text, virtual }) => {
+    const made = `${text.replace(form, "CREATE $1 IF NOT EXISTS ")};\n`;
+    const rebuilt = `INSERT INTO "${name}" ("${name}") VALUES ('rebuild');\n`;
+    return virtual && !schemaOnly ? made + rebuilt : made;
+  });
+  return `\n${lines.join("")}`;
+}
+
 /** `d1 export` knows no state folder: it is shown one that leads to ours. */
 function exportTo(file, target, schemaOnly) {
   const options = ["--output", path.resolve(file), "--skip-confirmation"];
   if (schemaOnly) options.push("--no-data");
+  for (const name of tables(target)) options.push("--table", name);
   if (target.remote) return wrangler([...remote(target), ...options], "export");
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "export-"));
   try {

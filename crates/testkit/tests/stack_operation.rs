@@ -25,7 +25,7 @@ fn template(workers: &Workers) -> String {
         sql += &format!(
             "INSERT INTO pipeline_steps (template_name, step_order, step_name, worker_name, \
              depends_on_steps, input_mapping, retry_policy) VALUES ('two', {order}, '{name}', \
-             '{name}', '{needs}', '{{\"topic\":\"$.topic\"}}', '{{\"first_delay_ms\":10}}');\n"
+             '{name}', '{needs}', '{{\"topic\":\"$.topic\"}}', '{{\"initial_ms\":10}}');\n"
         );
     }
     sql

@@ -93,8 +93,8 @@ async fn costs(it: &Subject) -> Outcome {
     it.report().await?;
     let mut difference = String::new();
     for _ in 0..TRIES {
-        let today =
-            admin(it, "/admin/stats?account=default").await?.text("/as_of")[..10].to_owned();
+        let as_of = admin(it, "/admin/stats?account=default").await?;
+        let today = as_of.text("/as_of").split('T').next().unwrap_or_default();
         let path = format!("/admin/costs?account=default&from={today}&to={today}");
         let reply = admin(it, &path).await?;
         let entries = history(it, "2001-01-01T00:00:00Z").await?;

@@ -20,7 +20,7 @@ pub fn phase() -> Phase {
             "histograms are cumulative and end with what they count" => histograms,
             "an execution is counted once, with its steps" => counted,
             "a client sees its account's metrics, the worker's secret all" => audiences,
-            "it takes a credential" => credentials,
+            "figures are told with a credential alone" => credentials,
         ],
     }
 }

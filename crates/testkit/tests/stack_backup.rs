@@ -95,7 +95,8 @@ fn dump(state: &Path) -> BTreeMap<String, Value> {
     let tables = query(
         state,
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' \
-         ESCAPE '!' AND name NOT LIKE '!_cf!_%' ESCAPE '!' ORDER BY name",
+         ESCAPE '!' AND name NOT LIKE '!_cf!_%' ESCAPE '!' \
+         AND name NOT LIKE '%!_text!_%' ESCAPE '!' ORDER BY name",
     );
     let names: Vec<String> = tables
         .as_array()

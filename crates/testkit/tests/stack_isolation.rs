@@ -28,7 +28,7 @@ enum Holder {
 
 /// What the first name of a path means, for paths that begin so: whom it belongs to, and one that
 /// is there. A path that has a name and is not here fails the test: add it.
-const NAMED: [(&str, Holder, &str); 9] = [
+const NAMED: [(&str, Holder, &str); 22] = [
     ("/pipeline/{id}", Holder::Account, "of the execution"),
     ("/admin/audit-log/{id}", Holder::Account, "zanzibar-entry"),
     ("/admin/api-keys/{id}", Holder::Account, "zanzibar-key"),
@@ -38,7 +38,24 @@ const NAMED: [(&str, Holder, &str); 9] = [
     ("/admin/templates/{name}", Holder::Operator, "basic_research_pipeline"),
     ("/docs/assets/{file}", Holder::Everybody, "swagger.js"),
     ("/templates/{name}", Holder::Everybody, "basic_research_pipeline"),
+    ("/api/v1/agents/{id}", Holder::Account, "zanzibar-agent"),
+    ("/api/v1/prompts/{id}", Holder::Account, "zanzibar-prompt"),
+    ("/api/v1/agent-logs/{id}", Holder::Account, "zanzibar-entry"),
+    ("/api/v1/system-logs/{id}", Holder::Account, "zanzibar-line"),
+    ("/api/v1/chat/{id}", Holder::Account, "zanzibar-message"),
+    ("/nodes/{node_id}", Holder::Account, NODE),
+    ("/tools/{tool_id}", Holder::Account, TOOL),
+    ("/artifacts/{artifact_id}", Holder::Account, ARTIFACT),
+    ("/tools/name/{tool_name}", Holder::Account, "zanzibar"),
+    // Lists of the caller's own account, whatever is named.
+    ("/artifacts/tool/{tool_id}", Holder::Everybody, TOOL),
+    ("/nodes/type/{node_type}", Holder::Everybody, "TOOL_EXECUTOR"),
+    ("/tools/category/{category}", Holder::Everybody, "ANALYSIS"),
+    ("/tools/tags/{tag_search}", Holder::Everybody, "zanzibar"),
 ];
+const NODE: &str = "0193a1c2-0000-7000-8000-0000000000a1";
+const TOOL: &str = "0193a1c2-0000-7000-8000-0000000000a2";
+const ARTIFACT: &str = "0193a1c2-0000-7000-8000-0000000000a3";
 
 /// One endpoint of the document.
 struct Endpoint {
@@ -59,6 +76,7 @@ async fn every_endpoint_keeps_the_accounts_apart() {
     let owner = Client::new(stack.url(), OWNER_KEY, WORKER_SHARED_SECRET);
     let stranger = Client::new(stack.url(), STRANGER_KEY, WORKER_SHARED_SECRET);
     let execution = execution_of(&owner).await;
+    own_things(&owner).await;
 
     let document = owner.get("/openapi.json").await.expect("the document").body;
     let endpoints = endpoints(&document);
@@ -128,7 +146,30 @@ fn rows() -> String {
              'topic {MARK}', 'cost_usd', 2, 1);
          INSERT INTO audit_log (id, account_id, actor_type, actor, change, subject_type, subject)
            VALUES ('zanzibar-entry', 'owner', 'api_key', 'owner-key', 'api_key.issued', 'api_key',
-             'topic {MARK}');"
+             'topic {MARK}');
+         INSERT INTO nodes (node_id, account_id, node_type, address)
+           VALUES ('{NODE}', 'owner', 'TOOL_EXECUTOR', 'https://{MARK}.example');
+         INSERT INTO tools (tool_id, account_id, name, description, category, target_node_id)
+           VALUES ('{TOOL}', 'owner', 'zanzibar', 'topic {MARK}', 'ANALYSIS', '{NODE}');
+         INSERT INTO tool_tags (account_id, tag_name, tool_id)
+           VALUES ('owner', 'zanzibar', '{TOOL}');
+         INSERT INTO artifacts (artifact_id, account_id, file_name, storage_pointer, size_bytes,
+             created_by_tool_id)
+           VALUES ('{ARTIFACT}', 'owner', 'topic {MARK}', 's3://x', 1, '{TOOL}');
+         INSERT INTO agents (id, account_id, name, model)
+           VALUES ('zanzibar-agent', 'owner', 'topic {MARK}', 'm');
+         INSERT INTO prompts (id, account_id, author, prompt_text, timestamp)
+           VALUES ('zanzibar-prompt', 'owner', 'engineer', 'topic {MARK}', '2026-11-21');
+         INSERT INTO agent_logs
+           (id, account_id, agent_id, event_category, event_type, content, timestamp)
+           VALUES ('zanzibar-entry', 'owner', 'zanzibar-agent', 'hook', 'Stop', 'topic {MARK}',
+             '2026-11-21');
+         INSERT INTO system_logs (id, account_id, level, message, timestamp)
+           VALUES ('zanzibar-line', 'owner', 'INFO', 'topic {MARK}', '2026-11-21');
+         INSERT INTO orchestrator_chat
+           (id, account_id, sender_type, receiver_type, message, timestamp)
+           VALUES ('zanzibar-message', 'owner', 'user', 'orchestrator', 'topic {MARK}',
+             '2026-11-21');"
     )
 }
 
@@ -143,6 +184,17 @@ async fn execution_of(owner: &Client) -> String {
     let id = begun.text("/pipeline_id").to_owned();
     owner.wait_for_end(&id, PATIENCE).await.expect("it ends");
     id
+}
+
+/// What cannot be made by a row alone.
+async fn own_things(owner: &Client) {
+    let put = |path: String| owner.as_client(owner.request(Method::PUT, &path));
+    let content = put(format!("/artifacts/{ARTIFACT}/content")).body(format!("topic {MARK}"));
+    let terms = put(format!("/tools/{TOOL}/terms")).json(&json!({ "estimated_cost_usd": 0.01 }));
+    for request in [content.header("content-type", "text/plain"), terms] {
+        let reply = owner.send(request).await.expect("an answer");
+        assert!((200..300).contains(&reply.status), "{}", reply.body);
+    }
 }
 
 /// Neither the idempotency key nor the stored result of another account leads to its execution.
@@ -208,7 +260,8 @@ fn named(path: &str, execution: &str) -> Option<(Option<Holder>, String)> {
             part => part,
         })
         .collect();
-    Some((Some(*holder), format!("{stem}{name}{}", rest.join("/"))))
+    let query = if path.ends_with("/diff") { "?from=1&to=1" } else { "" };
+    Some((Some(*holder), format!("{stem}{name}{}{query}", rest.join("/"))))
 }
 
 async fn ask(client: &Client, endpoint: &Endpoint, path: &str) -> Reply {

@@ -98,9 +98,8 @@ async fn costs(it: &Subject) -> Outcome {
         let path = format!("/admin/costs?account=default&from={today}&to={today}");
         let reply = admin(it, &path).await?;
         let entries = history(it, "2001-01-01T00:00:00Z").await?;
-        let ended_today = |entry: &&Value| {
-            entry["completed_at"].as_str().is_some_and(|at| at.starts_with(&today))
-        };
+        let ended_today =
+            |entry: &&Value| entry["completed_at"].as_str().is_some_and(|at| at.starts_with(today));
         let entries: Vec<&Value> = entries.iter().filter(ended_today).collect();
         let by_template: f64 =
             list(&reply, "/by_template")?.iter().filter_map(|row| row["cost_usd"].as_f64()).sum();

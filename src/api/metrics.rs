@@ -55,7 +55,7 @@ thread_local! {
         ),
         ClientErrors,
     ),
-    security(("worker_secret" = [], "worker_id" = []), ("client_key" = [])),
+    security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
 )]
 #[worker::send]
 pub async fn metrics(

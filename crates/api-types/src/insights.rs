@@ -48,7 +48,6 @@ pub struct InsightsReply {
     /// Whose executions.
     pub account: String,
     /// The time range.
-    #[schema(inline)]
     pub time_range: TimeRange,
     /// Where it begins: the time range, widened to whole 5 minutes (whole hours from 3 days on).
     #[schema(format = DateTime)]
@@ -90,7 +89,6 @@ pub struct Trend {
     /// By which share of the previous value it moved: 0.1 is 10 % more. Null where it was nothing.
     pub change: Option<f64>,
     /// Which way it moved.
-    #[schema(inline)]
     pub direction: Direction,
 }
 
@@ -198,7 +196,6 @@ pub struct Bottleneck {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Recommendation {
     /// What kind of thing to do.
-    #[schema(inline)]
     pub kind: RecommendationKind,
     /// The template that it is about.
     pub template: Option<String>,

@@ -7,24 +7,15 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { OWN, VIRTUAL, root } from "./database.mjs";
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const config = path.join(root, "wrangler.toml");
 const BINDING = "ORCHESTRATION_DB";
 /** A larger file is not loaded: its checksum alone is compared. */
 const LOADED_BYTES_MAX = 400 * 1024 * 1024;
 /** D1 gives 100 columns at most. */
 const COLUMNS_MAX = 50;
-/** Tables of the platform itself, which no export holds. */
-const OWN = `name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'
-  AND NOT EXISTS (SELECT 1 FROM sqlite_master AS v WHERE v.sql LIKE 'CREATE VIRTUAL%'
-    AND m.name IN (v.name || '_data', v.name || '_idx', v.name || '_content',
-      v.name || '_docsize', v.name || '_config'))`;
-/** What searches are made of: an index that is built anew from the tables, and no rows. */
-const VIRTUAL = "sql LIKE 'CREATE VIRTUAL%'";
-
 class Refused extends Error {}
 
 function main() {

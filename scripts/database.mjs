@@ -8,7 +8,13 @@ import path from "node:path";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
-Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_LOG: "error" });
+/** Neither the platform's own nor what a table of searches is made of; `m` is `sqlite_master`. */
+export const OWN = `name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'
+  AND NOT EXISTS (SELECT 1 FROM sqlite_master AS v WHERE v.sql LIKE 'CREATE VIRTUAL%'
+    AND m.name IN (v.name || '_data', v.name || '_idx', v.name || '_content',
+      v.name || '_docsize', v.name || '_config'))`;
+/** What searches are made of: an index that is built anew from the tables, and no rows. */
+export const VIRTUAL = "sql LIKE 'CREATE VIRTUAL%'";
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const config = path.join(root, "wrangler.toml");
@@ -17,6 +23,8 @@ const EMPTY_WORKER = "export default { fetch() { return new Response(null); } };
 
 /** The local database of a state folder, while no stack needs it for itself alone. */
 export async function localDatabase(state) {
+  // Read by wrangler and Miniflare when they are loaded: no look-ups beyond this machine.
+  Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_LOG: "error" });
   const require = createRequire(import.meta.url);
   const wranglerRequire = createRequire(require.resolve("wrangler/package.json"));
   const wrangler = require("wrangler");
@@ -160,14 +168,12 @@ export function paint(code, text, stream = process.stderr) {
 export async function holdings(database) {
   const tables = await database.query(
     `SELECT name,
-       (SELECT count(*) FROM sqlite_master AS i WHERE i.type = 'index' AND i.tbl_name = t.name)
+       (SELECT count(*) FROM sqlite_master AS i WHERE i.type = 'index' AND i.tbl_name = m.name)
          AS indexes,
-       (SELECT count(*) FROM sqlite_master AS i WHERE i.type = 'trigger' AND i.tbl_name = t.name)
+       (SELECT count(*) FROM sqlite_master AS i WHERE i.type = 'trigger' AND i.tbl_name = m.name)
          AS triggers
-     FROM sqlite_master AS t
-     WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
-       AND name NOT LIKE '%!_text!_%' ESCAPE '!'
-       AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND name NOT LIKE '!_cf!_%' ESCAPE '!'
+     FROM sqlite_master AS m
+     WHERE type = 'table' AND NOT ${VIRTUAL} AND ${OWN}
      ORDER BY name`,
   );
   if (tables.length === 0) return ["  no table"];

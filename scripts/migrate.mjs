@@ -12,8 +12,14 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { StatementError, holdings, localDatabase, paint, remoteDatabase } from "./database.mjs";
-import { root } from "./database.mjs";
+import {
+  StatementError,
+  holdings,
+  localDatabase,
+  paint,
+  remoteDatabase,
+  root,
+} from "./database.mjs";
 
 const NOTES = `CREATE TABLE IF NOT EXISTS d1_migrations (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,

@@ -18,8 +18,8 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 /// Two steps of workers that live in the test: the first fails once in each execution.
 fn template(workers: &Workers) -> String {
     let mut sql = workers.registration("flaky", "/flaky/1");
-    // So many that fail at once would shut the breaker, and everything would wait for it.
-    sql += "UPDATE worker_registry SET breaker = '{\"failures\":1000}' \
+    // Half of its calls fail, which opens a breaker, and everything would wait for that.
+    sql += "UPDATE worker_registry SET breaker = '{\"failures\":0}' \
             WHERE worker_name = 'flaky';\n";
     sql += &workers.registration("steady", "/echo");
     sql += "INSERT INTO pipeline_templates (name, display_name, description) \

@@ -179,7 +179,7 @@ impl State {
             renewed[unit.step.position()] = true;
             used[unit.step.position()] = all;
             // What was called off with the map cannot count as done.
-            let others = self.unfinished_elements(unit.step).into_iter();
+            let others = self.open_elements(unit.step).into_iter();
             let cut = others.filter(|other| {
                 let called_off = |work: &Work| work.status == StepStatus::Cancelled;
                 unit.part != Part::Whole && self.work(*other).is_some_and(called_off)
@@ -207,17 +207,30 @@ impl State {
         found
     }
 
-    /// The elements of a map that did not succeed, where others did.
+    /// What of a map is done anew rather than the whole: the elements that did not succeed, where
+    /// others did. Where none did, no money is kept for undoing the map any more, so it begins
+    /// anew, once there is enough.
     pub(in crate::execution) fn unfinished_elements(&self, index: StepIndex) -> Vec<Unit> {
         let step = self.step(index);
-        let Some(map) = &step.map else { return Vec::new() };
-        if matches!(step.status, StepStatus::Succeeded | StepStatus::Compensated) {
-            return Vec::new();
+        let whole = matches!(step.status, StepStatus::Succeeded | StepStatus::Compensated);
+        match &step.map {
+            Some(map) if !whole && map.elements.iter().any(has_succeeded) => {
+                self.open_elements(index)
+            }
+            _ => Vec::new(),
         }
-        let numbered = map.elements.iter().zip(0..);
-        let open = numbered.filter(|(element, _)| element.status != StepStatus::Succeeded);
+    }
+
+    /// The elements of a map that did not succeed.
+    fn open_elements(&self, index: StepIndex) -> Vec<Unit> {
+        let elements = self.step(index).map.iter().flat_map(|map| map.elements.iter().zip(0..));
+        let open = elements.filter(|(element, _)| !has_succeeded(element));
         open.map(|(_, number)| Unit::element(index, number)).collect()
     }
+}
+
+fn has_succeeded(element: &Work) -> bool {
+    element.status == StepStatus::Succeeded
 }
 
 impl MapState {

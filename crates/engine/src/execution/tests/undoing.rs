@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::asking::{cancel, configured, map, resume, retry, undo_by, undone, with_others};
-use super::story::{Shape, Story, at, broken, http, step, template, terms, usd};
+use super::asking::{cancel, configured, map, resume, retry, undo_by, undone, wait, with_others};
+use super::story::{Shape, Story, at, broken, http, step, template, terms, tolerant, usd};
 use crate::execution::{Blocker, HeldBy, Input, Terms};
 use crate::time::Millis;
 
@@ -98,6 +98,21 @@ fn money_for_undoing_is_kept_from_the_start_so_that_no_budget_prevents_it() {
     let story = Story::of(template(steps), budget(199));
     assert_eq!(story.ended(), "paused", "what could not be undone does not begin");
     assert_eq!(story.begun_paths(), Vec::<String>::new());
+}
+
+#[test]
+fn a_map_of_which_nothing_succeeded_keeps_the_price_of_its_undo_only_once_it_begins_anew() {
+    let paid = |name| map(name, json!({"compensate": undo_by("paid")})).worker("paid");
+    let nap = wait("nap", json!({"delay_ms": 1_000}));
+    let both = tolerant(vec![paid("each"), nap, paid("other").after(&["nap"])]);
+    let mut story = Story::asked(both, budget(250), json!({"items": [1]}), u32::MAX);
+    story.answer(story.fence_at("each[0]"), Err(broken()), Some(100));
+    story.wait(1_000);
+    assert_eq!((story.ended(), story.state.left()), ("paused", Some(usd(50))), "for `other[0]`");
+    story.ask(retry());
+    assert_eq!((story.status("each"), story.state.left()), ("ready", Some(usd(50))));
+    story.ask(resume(Some(500)));
+    assert_eq!(story.in_flight(), ["each[0]", "other[0]"]);
 }
 
 #[test]

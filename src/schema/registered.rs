@@ -1,7 +1,8 @@
 //! The schemas that people register for tools. What they describe is checked while executions go
-//! on, so what a check may take is limited when a schema is written: it refers to nothing outside
-//! and never to itself, what it comes to with all that it refers to is limited, and its patterns
-//! are matched in linear time. Every violation names its place within the schema.
+//! on, so what a check may take is limited when a schema is written, and again when a start compiles
+//! it: it refers to nothing outside and never to itself, what it comes to with all that it refers to
+//! is limited, and its patterns are matched in linear time. Every violation names its place within
+//! the schema.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use serde_json::Value;
 use super::{clipped, cut, escape, violations};
 
 /// The largest schema, as JSON text.
-const SCHEMA_BYTES_MAX: usize = 64 * 1024;
+pub(super) const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 /// The most parts that a schema comes to, each as often as it is referred to.
 const PARTS_MAX: usize = 10_000;
 /// How deep parts stand within each other, references followed.
@@ -29,42 +30,65 @@ thread_local! {
         .expect("the schema of schemas is built in");
 }
 
+/// Where a schema may have a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// Nowhere: it is about to be registered.
+    Nowhere,
+    /// At its root, as one that stands there already may have.
+    AtRoot,
+}
+
 /// Everything that keeps `schema` from being registered; pointers begin with `prefix`.
 pub fn check(schema: &Value, prefix: &str) -> Vec<Violation> {
-    let bytes = schema.to_string().len();
-    if bytes > SCHEMA_BYTES_MAX {
-        let message = format!("has {bytes} bytes; at most {SCHEMA_BYTES_MAX} are allowed");
-        return vec![violation(prefix, "too_large", &message)];
-    }
-    let mut walk = Walk { root: schema, prefix, known: BTreeMap::new() };
-    if let Err(found) = walk.count(schema, "", 0) {
+    let limits = limits(schema, prefix, Named::Nowhere);
+    if let Err(found) = limits {
         return vec![*found];
     }
     let found = META.with(|meta| violations(meta, schema, prefix));
     if !found.is_empty() {
         return found;
     }
-    let built = jsonschema::options()
+    build(schema, prefix).err().into_iter().map(|found| *found).collect()
+}
+
+/// The schema compiled, or what first keeps it from being so.
+pub(super) fn compile(schema: &Value, named: Named) -> Result<Validator, Refusal> {
+    limits(schema, "", named)?;
+    build(schema, "")
+}
+
+fn limits(schema: &Value, prefix: &str, named: Named) -> Result<(), Refusal> {
+    let bytes = schema.to_string().len();
+    if bytes > SCHEMA_BYTES_MAX {
+        let message = format!("has {bytes} bytes; at most {SCHEMA_BYTES_MAX} are allowed");
+        return Err(Box::new(violation(prefix, "too_large", &message)));
+    }
+    Walk { root: schema, prefix, named, known: BTreeMap::new() }.count(schema, "", 0)?;
+    Ok(())
+}
+
+fn build(schema: &Value, prefix: &str) -> Result<Validator, Refusal> {
+    let options = jsonschema::options()
         .with_draft(Draft::Draft202012)
-        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
-        .build(schema);
-    let place = |error: &jsonschema::ValidationError<'_>| {
+        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX));
+    options.build(schema).map_err(|error| {
         let place = format!("{prefix}{}", error.instance_path().as_str());
-        violation(&place, "schema", &clipped(error))
-    };
-    built.err().iter().map(place).collect()
+        Box::new(violation(&place, "schema", &clipped(&error)))
+    })
 }
 
 fn violation(pointer: &str, code: &str, message: &str) -> Violation {
     Violation { pointer: pointer.to_owned(), code: code.to_owned(), message: cut(message) }
 }
 
-type Refusal = Box<Violation>;
+pub(super) type Refusal = Box<Violation>;
 
 /// Goes through the parts of a schema.
 struct Walk<'a> {
     root: &'a Value,
     prefix: &'a str,
+    named: Named,
     /// What a reference comes to; `None` while it is being counted.
     known: BTreeMap<&'a str, Option<usize>>,
 }
@@ -108,28 +132,36 @@ impl<'a> Walk<'a> {
             ("$dynamicRef" | "$recursiveRef", Value::String(_)) => {
                 Err(self.refuse(at, "reference", "is not allowed in the schema of a tool"))
             }
-            ("$id" | "$anchor" | "$dynamicAnchor", Value::String(_)) => {
-                Err(self.refuse(at, "reference", "is not allowed: refer by `#/…` instead"))
-            }
+            ("$id" | "$anchor" | "$dynamicAnchor", Value::String(_)) => self.name(at, depth),
             (name, _) if NO_PARTS.contains(&name) => Ok(0),
             (_, Value::Object(_) | Value::Array(_)) => self.count(value, at, depth + 1),
             _ => Ok(0),
         }
     }
 
+    fn name(&self, at: &str, depth: usize) -> Result<usize, Refusal> {
+        match self.named {
+            Named::AtRoot if depth == 0 => Ok(0),
+            Named::AtRoot => Err(self.refuse(at, "reference", "is allowed at the root only")),
+            Named::Nowhere => {
+                Err(self.refuse(at, "reference", "is not allowed: refer by `#/…` instead"))
+            }
+        }
+    }
+
     fn reference(&mut self, to: &'a str, at: &str, depth: usize) -> Result<usize, Refusal> {
         match self.known.get(to) {
             Some(Some(count)) => return Ok(*count),
-            Some(None) => return Err(self.refuse(at, "reference", "leads back to itself")),
+            Some(None) => return Err(self.refuse(at, "reference", "refers to itself")),
             None => {}
         }
         let pointer = to.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'));
         let Some(pointer) = pointer.filter(|pointer| !pointer.contains('%')) else {
-            let message = "leads out of the schema; only such as `#/$defs/x` are followed";
+            let message = "is no reference within the schema, as `#/$defs/x` is";
             return Err(self.refuse(at, "reference", message));
         };
         let Some(target) = self.root.pointer(pointer) else {
-            return Err(self.refuse(at, "reference", "leads nowhere"));
+            return Err(self.refuse(at, "reference", "refers to nothing"));
         };
         self.known.insert(to, None);
         let count = self.count(target, pointer, depth + 1)?;

@@ -1,27 +1,14 @@
-//! The schemas of registered tools. They are written by whoever registers tools and checked while
-//! an execution is decided, so what a check may take is limited before it is made: no schema refers
-//! to itself or to anything outside, what it comes to with all that it refers to is limited, and
-//! patterns are matched in linear time.
+//! The schemas of registered tools, as the engine meets them: compiled within the limits of
+//! [`registered`], because they are checked while an execution is decided.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::plan::{Fits, Schemas, Violation};
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::Validator;
 use serde_json::Value;
 
-use super::{clipped, cut, violations};
-
-/// The largest schema, as JSON text.
-pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
-/// The most parts that a schema comes to, each as often as it is referred to.
-const PARTS_MAX: usize = 10_000;
-/// How deep parts stand within each other, references followed.
-const DEPTH_MAX: usize = 64;
-/// The largest compiled pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 256 * 1024;
-/// What is under these is data, or counts where it is referred to.
-const NO_PARTS: [&str; 6] = ["enum", "const", "default", "examples", "$defs", "definitions"];
+use super::registered::{self, Named};
+use super::violations;
 
 /// Knows JSON Schema (draft 2020-12), within limits.
 #[derive(Clone, Copy, Debug)]
@@ -45,85 +32,8 @@ impl Fits for Compiled {
 }
 
 fn compile(schema: &Value) -> Result<Validator, String> {
-    let bytes = schema.to_string().len();
-    if bytes > SCHEMA_BYTES_MAX {
-        return Err(format!("it has {bytes} bytes; at most {SCHEMA_BYTES_MAX} are allowed"));
-    }
-    Parts { root: schema, known: BTreeMap::new() }.count(schema, 0)?;
-    jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
-        .build(schema)
-        .map_err(|error| clipped(&error))
-}
-
-/// Counts the parts of a schema.
-struct Parts<'a> {
-    root: &'a Value,
-    /// What a reference comes to; `None` while it is being counted.
-    known: BTreeMap<&'a str, Option<usize>>,
-}
-
-impl<'a> Parts<'a> {
-    fn count(&mut self, part: &'a Value, depth: usize) -> Result<usize, String> {
-        if depth > DEPTH_MAX {
-            return Err(format!("its parts stand more than {DEPTH_MAX} deep within each other"));
-        }
-        let mut sum = 1;
-        match part {
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    sum += match (name.as_str(), value) {
-                        ("$ref", Value::String(to)) => self.reference(to, depth)?,
-                        ("$dynamicRef" | "$recursiveRef", Value::String(_)) => {
-                            return Err(format!("`{name}` is not allowed in the schema of a tool"));
-                        }
-                        ("$id" | "$anchor" | "$dynamicAnchor", Value::String(_)) if depth > 0 => {
-                            return Err(format!("`{name}` is allowed at the root only"));
-                        }
-                        (name, _) if NO_PARTS.contains(&name) => 0,
-                        (_, Value::Object(_) | Value::Array(_)) => self.count(value, depth + 1)?,
-                        _ => 0,
-                    };
-                }
-            }
-            Value::Array(parts) => {
-                for part in parts {
-                    sum += self.count(part, depth + 1)?;
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-        match sum <= PARTS_MAX {
-            true => Ok(sum),
-            false => Err(format!("it comes to more than {PARTS_MAX} parts")),
-        }
-    }
-
-    fn reference(&mut self, to: &'a str, depth: usize) -> Result<usize, String> {
-        let shown = cut(to);
-        match self.known.get(to) {
-            Some(Some(count)) => return Ok(*count),
-            Some(None) => return Err(format!("`{shown}` refers to itself")),
-            None => {}
-        }
-        // A pointer in a URI is percent-encoded; plain ones are what schemas are written with.
-        let pointer = to.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let pointer = pointer.filter(|pointer| !pointer.contains('%'));
-        let Some(pointer) = pointer else {
-            return Err(format!("`{shown}` is no reference within the schema, as `#/$defs/x` is"));
-        };
-        if pointer.is_empty() {
-            return Err(format!("`{shown}` refers to itself"));
-        }
-        let root = self.root;
-        let part = root.pointer(pointer);
-        let part = part.ok_or_else(|| format!("`{shown}` refers to nothing"))?;
-        self.known.insert(to, None);
-        let count = self.count(part, depth + 1)?;
-        self.known.insert(to, Some(count));
-        Ok(count)
-    }
+    registered::compile(schema, Named::AtRoot)
+        .map_err(|found| format!("{} {}", found.pointer, found.message).trim_start().to_owned())
 }
 
 #[cfg(test)]
@@ -131,6 +41,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::schema::registered::SCHEMA_BYTES_MAX;
 
     #[test]
     fn what_fits_fits_and_what_does_not_is_named() {

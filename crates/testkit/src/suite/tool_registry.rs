@@ -148,7 +148,8 @@ async fn slashes(it: &Subject) -> Outcome {
         same(path, with.status, 200)?;
         same(path, without.status, 200)?;
     }
-    Ok(())
+    // Not whatever path is asked for.
+    status(&read(it, "/nodes/none/").await?, 422)
 }
 
 async fn any_case(it: &Subject) -> Outcome {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Passes the tests: sets up what is missing, then formatting, lints, documentation, host tests, the
-# wasm build, and the tests that talk to the real stack on ports and state folders of their own: by
+# TypeScript client, the wasm build, and the tests that talk to the real stack on ports and state folders of their own: by
 # hand-written cases, and by requests that schemathesis makes from the OpenAPI document.
 #
 #   ./test.sh               all of it
@@ -71,6 +71,7 @@ phase "lints" cargo clippy --workspace --all-targets --keep-going -- -D warnings
 phase "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
   cargo doc --workspace --no-deps --document-private-items --keep-going
 phase "host tests" cargo test --workspace --no-fail-fast
+phase "TypeScript client" scripts/clients.sh --check
 phase "wasm build" scripts/build.sh
 if [[ $verdict == ok ]]; then
   phase "stack tests" env BITWARE_STACK=1 \

@@ -34,9 +34,12 @@ fn opened<'a>(id: &'a str, account: Option<&'a str>, subject: &'a str) -> Opened
     Opened { id, account, kind: "worker_failure", subject_type: "worker", subject }
 }
 
+/// How many rows were written, without the events that tell of it.
 fn perform(db: &Sqlite, statements: Vec<Statement>) -> u64 {
+    let events = || db.number("SELECT count(*) FROM events").cast_unsigned();
+    let before = events();
     wait(db.batch(statements)).unwrap();
-    db.changes.get()
+    db.changes.get() - (events() - before)
 }
 
 fn standing(db: &Sqlite) -> Vec<Alert> {

@@ -108,7 +108,7 @@ fn what_was_projected_is_read_back_whole() {
 }
 
 #[test]
-fn five_steps_cost_one_row_each_and_one_for_the_execution() {
+fn five_steps_cost_one_row_each_one_for_the_execution_and_one_for_its_event() {
     let db = Sqlite::new();
     let all: Vec<Projected> = (0..100).map(|n| five_steps(&format!("pipe_{n}"), 7)).collect();
     let statements = batches(&all);
@@ -116,7 +116,8 @@ fn five_steps_cost_one_row_each_and_one_for_the_execution() {
     assert_eq!(statements[0].len(), 6, "of six statements");
     wait(project(&db, &all)).unwrap();
     let for_all = 3;
-    assert_eq!(db.changes.get(), 100 * 6 + for_all, "the day's cost and two notes for the figures");
+    let each = 7;
+    assert_eq!(db.changes.get(), 100 * each + for_all, "the day's cost, two notes for the figures");
     assert_eq!(costs(&db), ["2026-03-02|w|500|0|5000"]);
 }
 
@@ -185,8 +186,8 @@ fn an_execution_that_goes_on_pays_only_what_it_has_grown_by() {
     wait(project(&db, std::slice::from_ref(&projected))).unwrap();
     assert_eq!(
         db.changes.get(),
-        5,
-        "the execution, the step that changed, the cost, and two notes for the figures"
+        6,
+        "the execution and its event, the step that changed, the cost, two notes for the figures"
     );
     assert_eq!(costs(&db), ["2026-03-01|w|2|2|4", "2026-03-02|w|5|0|45"]);
     projected.execution = execution("pipe_1", 12);

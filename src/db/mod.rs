@@ -29,6 +29,7 @@ pub mod artifacts;
 pub mod audit;
 pub mod drafts;
 pub mod duties;
+pub mod events;
 pub mod execution_artifacts;
 pub mod executions;
 pub mod history;
@@ -92,6 +93,7 @@ pub fn all_statements() -> Vec<Sql> {
         audit::STATEMENTS,
         duties::STATEMENTS,
         drafts::STATEMENTS,
+        events::STATEMENTS,
         execution_artifacts::STATEMENTS,
         executions::STATEMENTS,
         history::STATEMENTS,

@@ -43,7 +43,7 @@ fn range(limit: u32) -> Range {
 }
 
 fn found(db: &Sqlite, filter: &logs::Filter, words: Option<&str>) -> Vec<String> {
-    let page = wait(logs::page(db, ACCOUNT, filter, &range(50), words)).unwrap();
+    let page = wait(logs::RECORDS.page(db, ACCOUNT, filter, &range(50), words)).unwrap();
     page.rows.into_iter().map(|entry| entry.id).collect()
 }
 
@@ -59,7 +59,7 @@ fn what_is_sent_twice_is_there_once() {
     let theirs = Value::Array(vec![entry("e1", "b", 9, "theirs")]);
     let done = wait(logs::append(&db, "acme", &theirs)).unwrap();
     assert_eq!(done, Appending::Done { appended: 1 });
-    let ours = wait(logs::find(&db, ACCOUNT, "e1")).unwrap().unwrap();
+    let ours = wait(logs::RECORDS.find(&db, ACCOUNT, "e1")).unwrap().unwrap();
     assert_eq!(ours.content.as_deref(), Some("text"));
 }
 
@@ -90,7 +90,7 @@ fn pages_meet_every_entry_once_while_entries_arrive() {
         let mut after = None;
         loop {
             let range = Range { after, ..range(7) };
-            let page = wait(logs::page(&db, ACCOUNT, &filter, &range, None)).unwrap();
+            let page = wait(logs::RECORDS.page(&db, ACCOUNT, &filter, &range, None)).unwrap();
             let last = page.rows.last().unwrap();
             after = Some((last.timestamp.clone(), last.seq.to_string()));
             met.extend(page.rows.iter().map(|entry| entry.id.clone()));
@@ -131,7 +131,7 @@ fn words_are_found_whatever_their_case_and_accents() {
     }
     assert_eq!(words("account_id"), Vec::<String>::new());
     assert_eq!(words("default"), Vec::<String>::new(), "an account's name is no text");
-    wait(logs::summarise(&db, ACCOUNT, "e3", "a quiet day")).unwrap().unwrap();
+    wait(logs::RECORDS.summarise(&db, ACCOUNT, "e3", "a quiet day")).unwrap().unwrap();
     assert_eq!(words("quiet"), ["e3"]);
     db.shell("DELETE FROM agent_logs WHERE id = 'e3'");
     assert_eq!(words("quiet"), Vec::<String>::new());
@@ -141,7 +141,7 @@ fn words_are_found_whatever_their_case_and_accents() {
 fn records_are_never_changed_but_a_summary_may_be_added_once() {
     let db = with_agents(&["a"]);
     append(&db, &[entry("e1", "a", 1, "x")]);
-    wait(prompts::add(
+    wait(prompts::RECORDS.add(
         &db,
         ACCOUNT,
         &json!({
@@ -160,12 +160,12 @@ fn records_are_never_changed_but_a_summary_may_be_added_once() {
         let error = db.connection.borrow().execute_batch(bad).unwrap_err().to_string();
         assert!(error.contains("append-only"), "{bad}: {error}");
     }
-    let first = wait(logs::summarise(&db, ACCOUNT, "e1", "one")).unwrap().unwrap();
+    let first = wait(logs::RECORDS.summarise(&db, ACCOUNT, "e1", "one")).unwrap().unwrap();
     assert_eq!(first.summary.as_deref(), Some("one"));
-    let second = wait(logs::summarise(&db, ACCOUNT, "e1", "two")).unwrap().unwrap();
+    let second = wait(logs::RECORDS.summarise(&db, ACCOUNT, "e1", "two")).unwrap().unwrap();
     assert_eq!(second.summary.as_deref(), Some("one"));
     assert!(db.connection.borrow().execute_batch("UPDATE agent_logs SET summary = 'x'").is_err());
-    assert!(wait(logs::summarise(&db, "acme", "e1", "theirs")).unwrap().is_none());
+    assert!(wait(logs::RECORDS.summarise(&db, "acme", "e1", "theirs")).unwrap().is_none());
 }
 
 fn report(id: usize, agent: &str) -> Report {
@@ -281,7 +281,7 @@ fn a_summary_shows_figures_and_what_came_last() {
     let db = with_agents(&["a", "b"]);
     append(&db, &(0..12).map(|n| entry(&format!("e{n}"), "a", n, "x")).collect::<Vec<_>>());
     let error = json!([{ "id": "s", "level": "ERROR", "message": "x", "timestamp": "2026" }]);
-    assert_eq!(wait(system_logs::append(&db, ACCOUNT, &error)).unwrap(), 1);
+    assert_eq!(wait(system_logs::RECORDS.append(&db, ACCOUNT, &error)).unwrap(), 1);
     for n in 1..=6 {
         wait(usage::report(&db, ACCOUNT, "lead", &report(n, "a"))).unwrap();
     }

@@ -24,11 +24,13 @@ fn text(text: &str) -> Option<String> {
 fn along_indexes() -> Vec<(&'static str, Statement)> {
     let all = range(50);
     let agents = |filter: agent::Filter| agent::page_statement(ACCOUNT, &filter, &all).unwrap();
-    let logs = |f: logs::Filter| logs::page_statement(ACCOUNT, &f, &all, None).unwrap();
-    let prompts = |f: prompts::Filter| prompts::page_statement(ACCOUNT, &f, &all, None).unwrap();
-    let system =
-        |f: system_logs::Filter| system_logs::page_statement(ACCOUNT, &f, &all, None).unwrap();
-    let chat = |f: chat::Filter| chat::page_statement(ACCOUNT, &f, &all, None).unwrap();
+    let logs = |f: logs::Filter| logs::RECORDS.page_statement(ACCOUNT, &f, &all, None).unwrap();
+    let prompts =
+        |f: prompts::Filter| prompts::RECORDS.page_statement(ACCOUNT, &f, &all, None).unwrap();
+    let system = |f: system_logs::Filter| {
+        system_logs::RECORDS.page_statement(ACCOUNT, &f, &all, None).unwrap()
+    };
+    let chat = |f: chat::Filter| chat::RECORDS.page_statement(ACCOUNT, &f, &all, None).unwrap();
     let x = || text("x");
     vec![
         ("agents_by_time", agents(agent::Filter::default())),
@@ -107,10 +109,11 @@ fn a_search_walks_the_words_from_the_newest() {
     let at = Timestamp::from_millis(0);
     let range = Range { from: Some(at), ..range(10) };
     let filter = logs::Filter::default();
-    let statement = logs::page_statement(ACCOUNT, &filter, &range, Some("feed fails")).unwrap();
+    let statement =
+        logs::RECORDS.page_statement(ACCOUNT, &filter, &range, Some("feed fails")).unwrap();
     let plan = db.query_plan(&statement);
     assert!(plan.contains("agent_logs_text VIRTUAL TABLE INDEX"), "{plan}");
     assert!(plan.contains("INTEGER PRIMARY KEY"), "{plan}");
     assert!(!plan.contains("TEMP B-TREE"), "{plan}");
-    assert!(logs::page_statement(ACCOUNT, &filter, &range, Some(" - ")).is_none());
+    assert!(logs::RECORDS.page_statement(ACCOUNT, &filter, &range, Some(" - ")).is_none());
 }

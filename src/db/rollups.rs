@@ -238,7 +238,7 @@ pub async fn steps(
     db.query(steps_statement(scope, window, by, template, worker)).await?.decode()
 }
 
-/// The statement of [`executions`], for a batch; its rows are [`Executions`].
+/// The statement of [`executions()`], for a batch; its rows are [`Executions`].
 pub fn executions_statement(
     scope: Scope<'_>,
     window: &Window,
@@ -259,7 +259,7 @@ pub fn executions_statement(
     sql.with(window.json()).with(account).with(by).with(template)
 }
 
-/// The statement of [`steps`], for a batch; its rows are [`Steps`].
+/// The statement of [`steps()`], for a batch; its rows are [`Steps`].
 pub fn steps_statement(
     scope: Scope<'_>,
     window: &Window,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::log::{self, Level};
 use crate::trace;
 
-/// The lines of events; `state` has them applied already. Written with [`write`].
+/// The lines of events; `state` has them applied already. Written with [`write()`].
 pub fn of(state: &State, events: &[Event], request: Option<&str>) -> Vec<(Level, Value)> {
     events.iter().filter_map(|event| line(state, event, request)).collect()
 }

@@ -41,7 +41,7 @@ pub async fn list_chat(
     };
     let account = authorized.caller.account();
     let database = context.database()?;
-    let page = chat::page(&database, account, &filter, &range, q.as_deref()).await?;
+    let page = chat::RECORDS.page(&database, account, &filter, &range, q.as_deref()).await?;
     let place = |row: &ChatMessage| format!("{}_{}", row.timestamp, row.seq);
     let next_cursor = next_cursor(&page.rows, page.more, place);
     Ok(Json(ChatReply { messages: page.rows, next_cursor }))
@@ -70,7 +70,7 @@ pub async fn record_message(
         return Err(agents_unknown(["/agent_id".to_owned()]));
     }
     let account = authorized.caller.account();
-    let row = chat::add(&context.database()?, account, &one(value)?).await?;
+    let row = chat::RECORDS.add(&context.database()?, account, &one(value)?).await?;
     let row = row.ok_or_else(|| agents_unknown(["/agent_id".to_owned()]))?;
     let place = format!("/api/v1/chat/{}", row.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(row)))
@@ -93,7 +93,7 @@ pub async fn show_message(
     ResourcePath(id): ResourcePath,
 ) -> Result<Json<ChatMessage>, ApiError> {
     let account = authorized.caller.account();
-    let row = chat::find(&context.database()?, account, &id).await?;
+    let row = chat::RECORDS.find(&context.database()?, account, &id).await?;
     found("message", id, row)
 }
 
@@ -117,6 +117,6 @@ pub async fn summarise_message(
 ) -> Result<Json<ChatMessage>, ApiError> {
     let SummaryText { summary } = document.typed()?;
     let account = authorized.caller.account();
-    let row = chat::summarise(&context.database()?, account, &id, &summary).await?;
+    let row = chat::RECORDS.summarise(&context.database()?, account, &id, &summary).await?;
     found("message", id, row)
 }

@@ -58,7 +58,7 @@ pub async fn list_agent_logs(
     };
     let account = authorized.caller.account();
     let database = context.database()?;
-    let page = logs::page(&database, account, &filter, &range, q.as_deref()).await?;
+    let page = logs::RECORDS.page(&database, account, &filter, &range, q.as_deref()).await?;
     let place = |row: &AgentLog| format!("{}_{}", row.timestamp, row.seq);
     let next_cursor = next_cursor(&page.rows, page.more, place);
     Ok(Json(AgentLogsReply { agent_logs: page.rows, next_cursor }))
@@ -91,7 +91,7 @@ pub async fn append_agent_log(
         return Err(agents_unknown(["/agent_id".to_owned()]));
     }
     let place = format!("/api/v1/agent-logs/{id}");
-    let row = found("log entry", id.clone(), logs::find(&database, account, &id).await?)?;
+    let row = found("log entry", id.clone(), logs::RECORDS.find(&database, account, &id).await?)?;
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], row))
 }
 
@@ -146,7 +146,7 @@ pub async fn show_agent_log(
     ResourcePath(id): ResourcePath,
 ) -> Result<Json<AgentLog>, ApiError> {
     let account = authorized.caller.account();
-    let row = logs::find(&context.database()?, account, &id).await?;
+    let row = logs::RECORDS.find(&context.database()?, account, &id).await?;
     found("log entry", id, row)
 }
 
@@ -170,6 +170,6 @@ pub async fn summarise_agent_log(
 ) -> Result<Json<AgentLog>, ApiError> {
     let SummaryText { summary } = document.typed()?;
     let account = authorized.caller.account();
-    let row = logs::summarise(&context.database()?, account, &id, &summary).await?;
+    let row = logs::RECORDS.summarise(&context.database()?, account, &id, &summary).await?;
     found("log entry", id, row)
 }

@@ -35,7 +35,7 @@ pub async fn list_prompts(
     let filter = Filter { agent_id, task_slug, author: author.and_then(label), session_id };
     let account = authorized.caller.account();
     let database = context.database()?;
-    let page = prompts::page(&database, account, &filter, &range, q.as_deref()).await?;
+    let page = prompts::RECORDS.page(&database, account, &filter, &range, q.as_deref()).await?;
     let place = |row: &Prompt| format!("{}_{}", row.timestamp, row.seq);
     let next_cursor = next_cursor(&page.rows, page.more, place);
     Ok(Json(PromptsReply { prompts: page.rows, next_cursor }))
@@ -61,7 +61,7 @@ pub async fn record_prompt(
     let value = document.value.clone();
     document.typed()?;
     let account = authorized.caller.account();
-    let row = prompts::add(&context.database()?, account, &one(value)?).await?;
+    let row = prompts::RECORDS.add(&context.database()?, account, &one(value)?).await?;
     let row = row.ok_or_else(|| agents_unknown(["/agent_id".to_owned()]))?;
     let place = format!("/api/v1/prompts/{}", row.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(row)))
@@ -84,7 +84,7 @@ pub async fn show_prompt(
     ResourcePath(id): ResourcePath,
 ) -> Result<Json<Prompt>, ApiError> {
     let account = authorized.caller.account();
-    let row = prompts::find(&context.database()?, account, &id).await?;
+    let row = prompts::RECORDS.find(&context.database()?, account, &id).await?;
     found("prompt", id, row)
 }
 
@@ -108,6 +108,6 @@ pub async fn summarise_prompt(
 ) -> Result<Json<Prompt>, ApiError> {
     let SummaryText { summary } = document.typed()?;
     let account = authorized.caller.account();
-    let row = prompts::summarise(&context.database()?, account, &id, &summary).await?;
+    let row = prompts::RECORDS.summarise(&context.database()?, account, &id, &summary).await?;
     found("prompt", id, row)
 }

@@ -37,7 +37,7 @@ pub async fn list_system_logs(
     let filter = Filter { level: level.and_then(label), file_path, adw_id, adw_step };
     let account = authorized.caller.account();
     let database = context.database()?;
-    let page = system_logs::page(&database, account, &filter, &range, q.as_deref()).await?;
+    let page = system_logs::RECORDS.page(&database, account, &filter, &range, q.as_deref()).await?;
     let place = |row: &SystemLog| format!("{}_{}", row.timestamp, row.seq);
     let next_cursor = next_cursor(&page.rows, page.more, place);
     Ok(Json(SystemLogsReply { system_logs: page.rows, next_cursor }))
@@ -65,9 +65,10 @@ pub async fn append_system_log(
     let account = authorized.caller.account();
     let (entry, database) = (one(value)?, context.database()?);
     let id = entry["id"].as_str().unwrap_or_default().to_owned();
-    system_logs::append(&database, account, &serde_json::Value::Array(vec![entry])).await?;
+    system_logs::RECORDS.append(&database, account, &serde_json::Value::Array(vec![entry])).await?;
     let place = format!("/api/v1/system-logs/{id}");
-    let row = found("log entry", id.clone(), system_logs::find(&database, account, &id).await?)?;
+    let row =
+        found("log entry", id.clone(), system_logs::RECORDS.find(&database, account, &id).await?)?;
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], row))
 }
 
@@ -95,7 +96,7 @@ pub async fn append_system_logs(
     let account = authorized.caller.account();
     let entries = batch(entries)?;
     let received = entries.as_array().map_or(0, |entries| entries.len() as u64);
-    let appended = system_logs::append(&context.database()?, account, &entries).await?;
+    let appended = system_logs::RECORDS.append(&context.database()?, account, &entries).await?;
     Ok(Json(Appended { received, appended, duplicates: received - appended }))
 }
 
@@ -116,7 +117,7 @@ pub async fn show_system_log(
     ResourcePath(id): ResourcePath,
 ) -> Result<Json<SystemLog>, ApiError> {
     let account = authorized.caller.account();
-    let row = system_logs::find(&context.database()?, account, &id).await?;
+    let row = system_logs::RECORDS.find(&context.database()?, account, &id).await?;
     found("log entry", id, row)
 }
 
@@ -140,6 +141,6 @@ pub async fn summarise_system_log(
 ) -> Result<Json<SystemLog>, ApiError> {
     let SummaryText { summary } = document.typed()?;
     let account = authorized.caller.account();
-    let row = system_logs::summarise(&context.database()?, account, &id, &summary).await?;
+    let row = system_logs::RECORDS.summarise(&context.database()?, account, &id, &summary).await?;
     found("log entry", id, row)
 }

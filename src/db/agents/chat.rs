@@ -1,11 +1,12 @@
 //! What people, the orchestrator agent and the others say to each other.
 
+use std::marker::PhantomData;
+
 use api_types::agents::ChatMessage;
-use serde_json::Value;
 
 use super::page::{List, along, search};
-use super::{Page, Range, models};
-use crate::db::{Database, DbError, Param, Statement, statements};
+use super::records::Records;
+use crate::db::{Param, statements};
 
 macro_rules! columns {
     () => {
@@ -72,11 +73,18 @@ statements! { "orchestrator_chat":
       WHERE id = ?1 AND account_id = ?2 AND summary IS NULL";
 }
 
-const LIST: List = List {
-    by_time: BY_TIME,
-    by_filter: &[(0, BY_AGENT_ID), (2, BY_RECEIVER_TYPE), (1, BY_SENDER_TYPE)],
-    by_words: Some(BY_WORDS),
-    numbered: true,
+/// What people, the orchestrator and agents said.
+pub const RECORDS: Records<Filter, ChatMessage> = Records {
+    list: List {
+        by_time: BY_TIME,
+        by_filter: &[(0, BY_AGENT_ID), (2, BY_RECEIVER_TYPE), (1, BY_SENDER_TYPE)],
+        by_words: Some(BY_WORDS),
+        numbered: true,
+    },
+    by_id: BY_ID,
+    append: APPEND,
+    summarise: SUMMARISE,
+    rows: PhantomData,
 };
 
 /// Which are meant; what is `None` filters nothing.
@@ -90,73 +98,12 @@ pub struct Filter {
     pub receiver_type: Option<String>,
 }
 
-impl Filter {
-    fn params(&self) -> [Param; 3] {
-        [
+impl super::records::Filter for Filter {
+    fn params(&self) -> Vec<Param> {
+        vec![
             self.agent_id.as_deref().into(),
             self.sender_type.as_deref().into(),
             self.receiver_type.as_deref().into(),
         ]
     }
-}
-
-/// A page, newest first; with `words`, of those in which all of them stand.
-pub async fn page(
-    db: &impl Database,
-    account: &str,
-    filter: &Filter,
-    range: &Range,
-    words: Option<&str>,
-) -> Result<Page<ChatMessage>, DbError> {
-    LIST.page(db, account, range, &filter.params(), words).await
-}
-
-/// The statement of a page; `None` where nothing can be found.
-pub fn page_statement(
-    account: &str,
-    filter: &Filter,
-    range: &Range,
-    words: Option<&str>,
-) -> Option<Statement> {
-    LIST.statement(account, range, &filter.params(), words)
-}
-
-/// The one with this id.
-pub async fn find(
-    db: &impl Database,
-    account: &str,
-    id: &str,
-) -> Result<Option<ChatMessage>, DbError> {
-    let rows = db.query(by_id(account, id)).await?;
-    Ok(models(&rows, BY_ID)?.pop())
-}
-
-fn by_id(account: &str, id: &str) -> Statement {
-    BY_ID.with(id).with(account)
-}
-
-/// Records one; `None` where it names an agent that the account has not. What is there already
-/// under its id stays as it is.
-pub async fn add(
-    db: &impl Database,
-    account: &str,
-    document: &Value,
-) -> Result<Option<ChatMessage>, DbError> {
-    let entries = Value::Array(vec![document.clone()]);
-    let id = document["id"].as_str().unwrap_or_default();
-    let adding = APPEND.with(&entries).with(account);
-    let [_, rows] = db.batch_of([adding, by_id(account, id)]).await?;
-    Ok(models(&rows, BY_ID)?.pop())
-}
-
-/// Adds a summary to the one with this id, unless it has one; as it is now.
-pub async fn summarise(
-    db: &impl Database,
-    account: &str,
-    id: &str,
-    summary: &str,
-) -> Result<Option<ChatMessage>, DbError> {
-    let adding = SUMMARISE.with(id).with(account).with(summary);
-    let [_, rows] = db.batch_of([adding, by_id(account, id)]).await?;
-    Ok(models(&rows, BY_ID)?.pop())
 }

@@ -1,12 +1,15 @@
 //! What agents did, entry by entry.
 
+use std::marker::PhantomData;
+
 use api_types::agents::AgentLog;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::models;
 use super::page::{List, along, search};
-use super::{Page, Range, models};
-use crate::db::{Database, DbError, Param, Statement, statements};
+use super::records::Records;
+use crate::db::{Database, DbError, Param, statements};
 
 macro_rules! columns {
     () => {
@@ -114,18 +117,25 @@ statements! { "agent_logs":
       ORDER BY entry_index, seq LIMIT ?4");
 }
 
-const LIST: List = List {
-    by_time: BY_TIME,
-    by_filter: &[
-        (2, BY_TASK_SLUG),
-        (1, BY_SESSION_ID),
-        (3, BY_ADW_ID),
-        (0, BY_AGENT_ID),
-        (6, BY_EVENT_TYPE),
-        (5, BY_EVENT_CATEGORY),
-    ],
-    by_words: Some(BY_WORDS),
-    numbered: true,
+/// What agents did.
+pub const RECORDS: Records<Filter, AgentLog> = Records {
+    list: List {
+        by_time: BY_TIME,
+        by_filter: &[
+            (2, BY_TASK_SLUG),
+            (1, BY_SESSION_ID),
+            (3, BY_ADW_ID),
+            (0, BY_AGENT_ID),
+            (6, BY_EVENT_TYPE),
+            (5, BY_EVENT_CATEGORY),
+        ],
+        by_words: Some(BY_WORDS),
+        numbered: true,
+    },
+    by_id: BY_ID,
+    append: APPEND,
+    summarise: SUMMARISE,
+    rows: PhantomData,
 };
 
 /// Which are meant; what is `None` filters nothing.
@@ -147,9 +157,9 @@ pub struct Filter {
     pub event_type: Option<String>,
 }
 
-impl Filter {
-    fn params(&self) -> [Param; 7] {
-        [
+impl super::records::Filter for Filter {
+    fn params(&self) -> Vec<Param> {
+        vec![
             self.agent_id.as_deref().into(),
             self.session_id.as_deref().into(),
             self.task_slug.as_deref().into(),
@@ -159,41 +169,6 @@ impl Filter {
             self.event_type.as_deref().into(),
         ]
     }
-}
-
-/// A page, newest first; with `words`, of those in which all of them stand.
-pub async fn page(
-    db: &impl Database,
-    account: &str,
-    filter: &Filter,
-    range: &Range,
-    words: Option<&str>,
-) -> Result<Page<AgentLog>, DbError> {
-    LIST.page(db, account, range, &filter.params(), words).await
-}
-
-/// The statement of a page; `None` where nothing can be found.
-pub fn page_statement(
-    account: &str,
-    filter: &Filter,
-    range: &Range,
-    words: Option<&str>,
-) -> Option<Statement> {
-    LIST.statement(account, range, &filter.params(), words)
-}
-
-/// The one with this id.
-pub async fn find(
-    db: &impl Database,
-    account: &str,
-    id: &str,
-) -> Result<Option<AgentLog>, DbError> {
-    let rows = db.query(by_id(account, id)).await?;
-    Ok(models(&rows, BY_ID)?.pop())
-}
-
-fn by_id(account: &str, id: &str) -> Statement {
-    BY_ID.with(id).with(account)
 }
 
 /// What came of a batch.
@@ -217,7 +192,7 @@ pub async fn append(
     entries: &Value,
 ) -> Result<Appending, DbError> {
     let unknown = UNKNOWN.with(entries).with(account);
-    let adding = APPEND.with(entries).with(account);
+    let adding = RECORDS.appending(account, entries);
     let [unknown, added] = db.batch_of([unknown, adding]).await?;
     let unknown: Vec<Place> = unknown.decode()?;
     if unknown.is_empty() {
@@ -226,18 +201,6 @@ pub async fn append(
     }
     let places = unknown.into_iter().map(|place| place.place).collect();
     Ok(Appending::AgentsUnknown { places })
-}
-
-/// Adds a summary to the one with this id, unless it has one; as it is now.
-pub async fn summarise(
-    db: &impl Database,
-    account: &str,
-    id: &str,
-    summary: &str,
-) -> Result<Option<AgentLog>, DbError> {
-    let adding = SUMMARISE.with(id).with(account).with(summary);
-    let [_, rows] = db.batch_of([adding, by_id(account, id)]).await?;
-    Ok(models(&rows, BY_ID)?.pop())
 }
 
 /// What arrived after the entry of the number `after`, of one agent or of all, in that order.

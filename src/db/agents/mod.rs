@@ -10,6 +10,7 @@ pub mod logs;
 pub mod orchestrator;
 mod page;
 pub mod prompts;
+pub mod records;
 pub mod summary;
 pub mod system_logs;
 mod text;

@@ -1,11 +1,12 @@
 //! What agents were asked.
 
+use std::marker::PhantomData;
+
 use api_types::agents::Prompt;
-use serde_json::Value;
 
 use super::page::{List, along, search};
-use super::{Page, Range, models};
-use crate::db::{Database, DbError, Param, Statement, statements};
+use super::records::Records;
+use crate::db::{Param, statements};
 
 macro_rules! columns {
     () => {
@@ -73,11 +74,18 @@ statements! { "prompts":
       WHERE id = ?1 AND account_id = ?2 AND summary IS NULL";
 }
 
-const LIST: List = List {
-    by_time: BY_TIME,
-    by_filter: &[(1, BY_TASK_SLUG), (3, BY_SESSION_ID), (0, BY_AGENT_ID), (2, BY_AUTHOR)],
-    by_words: Some(BY_WORDS),
-    numbered: true,
+/// What agents were asked.
+pub const RECORDS: Records<Filter, Prompt> = Records {
+    list: List {
+        by_time: BY_TIME,
+        by_filter: &[(1, BY_TASK_SLUG), (3, BY_SESSION_ID), (0, BY_AGENT_ID), (2, BY_AUTHOR)],
+        by_words: Some(BY_WORDS),
+        numbered: true,
+    },
+    by_id: BY_ID,
+    append: APPEND,
+    summarise: SUMMARISE,
+    rows: PhantomData,
 };
 
 /// Which are meant; what is `None` filters nothing.
@@ -93,70 +101,13 @@ pub struct Filter {
     pub session_id: Option<String>,
 }
 
-impl Filter {
-    fn params(&self) -> [Param; 4] {
-        [
+impl super::records::Filter for Filter {
+    fn params(&self) -> Vec<Param> {
+        vec![
             self.agent_id.as_deref().into(),
             self.task_slug.as_deref().into(),
             self.author.as_deref().into(),
             self.session_id.as_deref().into(),
         ]
     }
-}
-
-/// A page, newest first; with `words`, of those in which all of them stand.
-pub async fn page(
-    db: &impl Database,
-    account: &str,
-    filter: &Filter,
-    range: &Range,
-    words: Option<&str>,
-) -> Result<Page<Prompt>, DbError> {
-    LIST.page(db, account, range, &filter.params(), words).await
-}
-
-/// The statement of a page; `None` where nothing can be found.
-pub fn page_statement(
-    account: &str,
-    filter: &Filter,
-    range: &Range,
-    words: Option<&str>,
-) -> Option<Statement> {
-    LIST.statement(account, range, &filter.params(), words)
-}
-
-/// The one with this id.
-pub async fn find(db: &impl Database, account: &str, id: &str) -> Result<Option<Prompt>, DbError> {
-    let rows = db.query(by_id(account, id)).await?;
-    Ok(models(&rows, BY_ID)?.pop())
-}
-
-fn by_id(account: &str, id: &str) -> Statement {
-    BY_ID.with(id).with(account)
-}
-
-/// Records one; `None` where it names an agent that the account has not. What is there already
-/// under its id stays as it is.
-pub async fn add(
-    db: &impl Database,
-    account: &str,
-    document: &Value,
-) -> Result<Option<Prompt>, DbError> {
-    let entries = Value::Array(vec![document.clone()]);
-    let id = document["id"].as_str().unwrap_or_default();
-    let adding = APPEND.with(&entries).with(account);
-    let [_, rows] = db.batch_of([adding, by_id(account, id)]).await?;
-    Ok(models(&rows, BY_ID)?.pop())
-}
-
-/// Adds a summary to the one with this id, unless it has one; as it is now.
-pub async fn summarise(
-    db: &impl Database,
-    account: &str,
-    id: &str,
-    summary: &str,
-) -> Result<Option<Prompt>, DbError> {
-    let adding = SUMMARISE.with(id).with(account).with(summary);
-    let [_, rows] = db.batch_of([adding, by_id(account, id)]).await?;
-    Ok(models(&rows, BY_ID)?.pop())
 }

@@ -131,7 +131,7 @@ pub async fn of_account(
 
 fn last_entries(account: &str, filter: &logs::Filter) -> Statement {
     let range = Range { limit: ENTRIES, ..Range::default() };
-    let statement = logs::page_statement(account, filter, &range, None);
+    let statement = logs::RECORDS.page_statement(account, filter, &range, None);
     statement.expect("a page without words is always asked for")
 }
 

@@ -1,11 +1,12 @@
 //! What the programs around agents log.
 
+use std::marker::PhantomData;
+
 use api_types::agents::SystemLog;
-use serde_json::Value;
 
 use super::page::{List, along, search};
-use super::{Page, Range, models};
-use crate::db::{Database, DbError, Param, Statement, statements};
+use super::records::Records;
+use crate::db::{Param, Statement, statements};
 
 macro_rules! columns {
     () => {
@@ -74,11 +75,18 @@ statements! { "system_logs":
       WHERE account_id = ?1 AND level = 'ERROR' ORDER BY timestamp DESC, seq DESC LIMIT ?2");
 }
 
-const LIST: List = List {
-    by_time: BY_TIME,
-    by_filter: &[(2, BY_ADW_ID), (1, BY_FILE_PATH), (0, BY_LEVEL)],
-    by_words: Some(BY_WORDS),
-    numbered: true,
+/// What the systems around agents logged.
+pub const RECORDS: Records<Filter, SystemLog> = Records {
+    list: List {
+        by_time: BY_TIME,
+        by_filter: &[(2, BY_ADW_ID), (1, BY_FILE_PATH), (0, BY_LEVEL)],
+        by_words: Some(BY_WORDS),
+        numbered: true,
+    },
+    by_id: BY_ID,
+    append: APPEND,
+    summarise: SUMMARISE,
+    rows: PhantomData,
 };
 
 /// Which are meant; what is `None` filters nothing.
@@ -94,68 +102,15 @@ pub struct Filter {
     pub adw_step: Option<String>,
 }
 
-impl Filter {
-    fn params(&self) -> [Param; 4] {
-        [
+impl super::records::Filter for Filter {
+    fn params(&self) -> Vec<Param> {
+        vec![
             self.level.as_deref().into(),
             self.file_path.as_deref().into(),
             self.adw_id.as_deref().into(),
             self.adw_step.as_deref().into(),
         ]
     }
-}
-
-/// A page, newest first; with `words`, of those in which all of them stand.
-pub async fn page(
-    db: &impl Database,
-    account: &str,
-    filter: &Filter,
-    range: &Range,
-    words: Option<&str>,
-) -> Result<Page<SystemLog>, DbError> {
-    LIST.page(db, account, range, &filter.params(), words).await
-}
-
-/// The statement of a page; `None` where nothing can be found.
-pub fn page_statement(
-    account: &str,
-    filter: &Filter,
-    range: &Range,
-    words: Option<&str>,
-) -> Option<Statement> {
-    LIST.statement(account, range, &filter.params(), words)
-}
-
-/// The one with this id.
-pub async fn find(
-    db: &impl Database,
-    account: &str,
-    id: &str,
-) -> Result<Option<SystemLog>, DbError> {
-    let rows = db.query(by_id(account, id)).await?;
-    Ok(models(&rows, BY_ID)?.pop())
-}
-
-fn by_id(account: &str, id: &str) -> Statement {
-    BY_ID.with(id).with(account)
-}
-
-/// Appends the entries, documents with an id and a moment each: all, or none. How many are new.
-pub async fn append(db: &impl Database, account: &str, entries: &Value) -> Result<u64, DbError> {
-    let added = db.query(APPEND.with(entries).with(account)).await?;
-    Ok(added.decode::<Value>()?.len() as u64)
-}
-
-/// Adds a summary to the one with this id, unless it has one; as it is now.
-pub async fn summarise(
-    db: &impl Database,
-    account: &str,
-    id: &str,
-    summary: &str,
-) -> Result<Option<SystemLog>, DbError> {
-    let adding = SUMMARISE.with(id).with(account).with(summary);
-    let [_, rows] = db.batch_of([adding, by_id(account, id)]).await?;
-    Ok(models(&rows, BY_ID)?.pop())
 }
 
 /// The statement of the last errors.

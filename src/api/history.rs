@@ -6,11 +6,11 @@ use api_types::{HistoryEntry, HistoryFormat, HistoryQuery, HistoryReply};
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use chrono::DateTime;
 use engine::money::MicroUsd;
+use engine::plan::Violation;
 use futures::future::try_join;
 
-use super::query::{label, moment, report};
+use super::query::{self, label, moment};
 use crate::auth::{Authorized, ClientRead};
 use crate::clock::now;
 use crate::db::D1;
@@ -123,13 +123,8 @@ fn read(query: HistoryQuery) -> Result<(Filter, Option<Cursor>), ApiError> {
     let mut violations = Vec::new();
     let created_from = moment("/from", from, &mut violations);
     let created_to = moment("/to", to, &mut violations);
-    let after = cursor.and_then(|text| {
-        let found = read_cursor(&text);
-        if found.is_none() {
-            report(&mut violations, "/cursor", "cursor", "is not a next_cursor of an earlier page");
-        }
-        found
-    });
+    let after =
+        query::cursor(cursor, &mut violations).and_then(|place| after(place, &mut violations));
     if !violations.is_empty() {
         return Err(ApiError::QueryInvalid(violations));
     }
@@ -147,11 +142,13 @@ fn read(query: HistoryQuery) -> Result<(Filter, Option<Cursor>), ApiError> {
     Ok((filter, after))
 }
 
-fn read_cursor(text: &str) -> Option<Cursor> {
-    let (created_at, id) = text.rsplit_once('_')?;
-    DateTime::parse_from_rfc3339(created_at).ok()?;
-    let id = id.parse().ok().filter(|id| (0..1 << 53).contains(id))?;
-    Some(Cursor { created_at: created_at.to_owned(), id })
+/// The row that a page comes after; ids are whole numbers.
+fn after((created_at, id): (String, String), violations: &mut Vec<Violation>) -> Option<Cursor> {
+    let Some(id) = id.parse().ok().filter(|id| (0..1 << 53).contains(id)) else {
+        query::no_cursor(violations);
+        return None;
+    };
+    Some(Cursor { created_at, id })
 }
 
 fn entry(row: HistoryRow) -> Result<HistoryEntry, ApiError> {

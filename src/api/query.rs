@@ -18,6 +18,22 @@ pub fn moment(
     parsed.ok().map(|at| Timestamp::from_millis(at.timestamp_millis()))
 }
 
+/// The moment and the key of the row that a page comes after, of a cursor `<moment>_<key>`; what is
+/// none is reported.
+pub fn cursor(text: Option<String>, violations: &mut Vec<Violation>) -> Option<(String, String)> {
+    let text = text?;
+    let parts = text.split_once('_').filter(|(at, _)| DateTime::parse_from_rfc3339(at).is_ok());
+    if parts.is_none() {
+        no_cursor(violations);
+    }
+    parts.map(|(at, key)| (at.to_owned(), key.to_owned()))
+}
+
+/// Reports that what came as a cursor is none.
+pub fn no_cursor(violations: &mut Vec<Violation>) {
+    report(violations, "/cursor", "cursor", "is not a next_cursor of an earlier page");
+}
+
 /// Reports what is wrong with a parameter that its schema could not see.
 pub fn report(violations: &mut Vec<Violation>, pointer: &str, code: &str, message: &str) {
     violations.push(Violation {

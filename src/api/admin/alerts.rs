@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::figures::confined;
-use crate::api::query::{label, report};
+use crate::api::query::{self, label};
 use crate::audit::{self, Change};
 use crate::auth::{Administer, Authorized, Caller};
 use crate::clock::now;
@@ -19,7 +19,6 @@ use crate::openapi::{ADMIN, AdminErrors, AlertErrors, NotFoundErrors, QueryError
 use crate::request::RequestContext;
 
 const PAGE_DEFAULT: u32 = 50;
-const CURSOR_MOMENT_CHARS: usize = "2026-11-21T10:00:00.000Z".len();
 
 /// Alerts, newest first. An administrator of one account sees what concerns it; the operator sees
 /// everything.
@@ -154,15 +153,7 @@ fn read(query: AlertQuery, caller: &Caller) -> Result<(Filter, After), ApiError>
     let AlertQuery { account, status, kind, severity, subject_type, subject, limit: _, cursor } =
         query;
     let mut violations = Vec::new();
-    let after = cursor.and_then(|text| {
-        let parts = text.split_at_checked(CURSOR_MOMENT_CHARS);
-        let parts =
-            parts.and_then(|(at, id)| Some((at.to_owned(), id.strip_prefix('_')?.to_owned())));
-        if parts.is_none() {
-            report(&mut violations, "/cursor", "cursor", "is not a next_cursor of an earlier page");
-        }
-        parts
-    });
+    let after = query::cursor(cursor, &mut violations);
     if !violations.is_empty() {
         return Err(ApiError::QueryInvalid(violations));
     }

@@ -2,9 +2,8 @@
 
 use api_types::admin::{AuditEntry, AuditQuery, AuditReply};
 use axum::Json;
-use engine::plan::Violation;
 
-use crate::api::query::{moment, report};
+use crate::api::query::{cursor, moment};
 use crate::auth::{Administer, Authorized, Caller, Reach};
 use crate::db::audit::{self, Entry, Filter};
 use crate::db::iso;
@@ -79,20 +78,12 @@ fn read(
     let mut violations = Vec::new();
     let from = moment("/from", from, &mut violations).map(iso);
     let to = moment("/to", to, &mut violations).map(iso);
-    let after = query.cursor.and_then(|text| cursor(&text, &mut violations));
+    let after = cursor(query.cursor, &mut violations);
     if !violations.is_empty() {
         return Err(ApiError::QueryInvalid(violations));
     }
     let account = account(caller).map(str::to_owned).or(wanted);
     Ok((Filter { account, actor, change, subject_type, subject, from, to }, after))
-}
-
-fn cursor(text: &str, violations: &mut Vec<Violation>) -> Option<(String, String)> {
-    let parts = text.split_once('_').map(|(at, id)| (at.to_owned(), id.to_owned()));
-    if parts.is_none() {
-        report(violations, "/cursor", "cursor", "is not a next_cursor of an earlier page");
-    }
-    parts
 }
 
 fn shown(entry: Entry) -> AuditEntry {

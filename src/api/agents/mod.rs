@@ -13,7 +13,7 @@ pub mod tail;
 
 use engine::plan::Violation;
 
-use super::query::{moment, report};
+use super::query::{self, moment};
 use crate::db::agents::Range;
 use crate::error::ApiError;
 
@@ -34,14 +34,7 @@ impl Asked {
         let mut violations: Vec<Violation> = Vec::new();
         let from = moment("/from", from, &mut violations);
         let to = moment("/to", to, &mut violations);
-        let after = cursor.and_then(|text| {
-            let parts = text.split_once('_').map(|(at, key)| (at.to_owned(), key.to_owned()));
-            if parts.is_none() {
-                let message = "is not a next_cursor of an earlier page";
-                report(&mut violations, "/cursor", "cursor", message);
-            }
-            parts
-        });
+        let after = query::cursor(cursor, &mut violations);
         if violations.is_empty() {
             return Ok(Range { from, to, after, limit: limit.unwrap_or(PAGE_DEFAULT) });
         }

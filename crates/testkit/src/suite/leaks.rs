@@ -66,7 +66,8 @@ fn url_encoded(text: &str) -> String {
 async fn every_error(it: &Subject) -> Outcome {
     let errors = it.client().errors();
     // With --only there are few.
-    demand!(!errors.is_empty(), "no error was met");
+    let ours = errors.iter().any(|error| error.contains("\"request_id\""));
+    demand!(ours, "no error of an orchestrator was met");
     let secrets = [it.client().key(), it.client().secret()];
     for error in &errors {
         for inside in INSIDE.iter().chain(secrets.iter()) {

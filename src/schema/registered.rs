@@ -1,8 +1,8 @@
 //! The schemas that people register for tools. What they describe is checked while executions go
-//! on, so what a check may take is limited when a schema is written, and again when a start compiles
-//! it: it refers to nothing outside and never to itself, what it comes to with all that it refers
-//! to is limited, and its patterns are matched in linear time. Every violation names its place
-//! within the schema.
+//! on, so what a check may take is limited when a schema is written, and again when a start
+//! compiles it: it refers to nothing outside and never to itself, what it comes to with all that it
+//! refers to is limited, and its patterns are matched in linear time. Every violation names its
+//! place within the schema.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Passes the tests: sets up what is missing, then formatting, lints, documentation, host tests, the
-# TypeScript client, the wasm build, and the tests that talk to the real stack on ports and state folders of their own: by
-# hand-written cases, and by requests that schemathesis makes from the OpenAPI document.
+# TypeScript client, the wasm build, and the tests that talk to the real stack on ports and state
+# folders of their own: by hand-written cases, and by requests that schemathesis makes from the
+# OpenAPI document; then the benchmark's harness, whose figures are not judged here.
 #
 #   ./test.sh               all of it
 #   ./test.sh --url URL     only the HTTP suite, against a running orchestrator, with CLIENT_API_KEY
@@ -78,6 +79,7 @@ if [[ $verdict == ok ]]; then
     cargo test --package testkit --no-fail-fast --test 'stack_*' -- --test-threads=1
   phase "API fuzzing" scripts/fuzz.sh
   phase "deployment" scripts/deploy-check.sh
+  phase "benchmark" bench/run.sh --short
 fi
 if ((skipped > 0)); then
   echo "$passed passed, $failed failed, $skipped skipped"

@@ -8,6 +8,8 @@
 //     --var-all NAME=value  a var of every Worker; repeatable
 //     --config FILE         a Worker to start; repeatable, the first one is served on the port
 //                           (default: wrangler.toml and workers/*/wrangler.toml)
+//     --build DIR           the build of the orchestrator (default: build/, as wrangler.toml says)
+//     --inspector PORT      where the runtime lets itself be inspected (default: it does not)
 //     --log FILE            where logs go (default: standard error)
 //     --no-outbound         no Worker reaches beyond its bindings: any URL that it fetches is a 503
 //     --no-cron             leave the cron handlers alone, which otherwise fire each minute
@@ -38,13 +40,16 @@ const EVERY_MINUTE = "* * * * *";
 /** Starts the stack; resolves when requests are answered. `onExit` hears of a runtime that died. */
 export async function startStack(options) {
   const { port, state, vars, varsAll, configs, log, cron, outbound, onExit } = options;
+  const { build, inspectorPort } = options;
   const runtime = watchRuntime((reason) => onExit(`workerd ended by itself (${reason})`));
   const wrangler = require("wrangler");
   const { Miniflare, Response, Log, LogLevel, convertV4MiniflareOptions } =
     wranglerRequire("miniflare");
 
   const shared = { ...readDevVars(), ...varsAll };
-  const workers = configs.map((file) => workerFrom(file, wrangler, shared));
+  const workers = configs.map((file, n) =>
+    workerFrom(file, wrangler, shared, n === 0 ? build : undefined),
+  );
   const [orchestrator] = workers;
   Object.assign(orchestrator.bindings, vars);
   if (!outbound) {
@@ -67,6 +72,7 @@ export async function startStack(options) {
       cf: false,
       log: new QuietLog(LogLevel.WARN),
       unsafeTriggerHandlers: true,
+      inspectorPort,
       handleStructuredLogs: ({ message }) => log(message),
       resourcePersistencePath: path.join(path.resolve(state), "v3"),
     }),
@@ -94,6 +100,8 @@ export const STACK_OPTIONS = {
   var: { type: "string", multiple: true, default: [] },
   "var-all": { type: "string", multiple: true, default: [] },
   config: { type: "string", multiple: true },
+  build: { type: "string" },
+  inspector: { type: "string" },
   log: { type: "string" },
   "no-outbound": { type: "boolean", default: false },
   "no-cron": { type: "boolean", default: false },
@@ -110,6 +118,8 @@ export function stackArguments(values) {
     vars: assignments(values.var),
     varsAll: assignments(values["var-all"]),
     configs: values.config ?? defaultConfigs(),
+    build: values.build && path.resolve(values.build),
+    inspectorPort: values.inspector === undefined ? undefined : Number(values.inspector),
     log: logTo(values.log),
     outbound: !values["no-outbound"],
     cron: !values["no-cron"],
@@ -162,12 +172,14 @@ function readDevVars() {
 }
 
 /** One Worker as Miniflare wants it: bindings from its wrangler.toml, modules from its build. */
-function workerFrom(file, wrangler, shared) {
+function workerFrom(file, wrangler, shared, build) {
   const config = wrangler.unstable_readConfig({ config: path.resolve(file) });
-  const { workerOptions, main } = wrangler.unstable_getMiniflareWorkerOptions(config);
+  const { workerOptions, main: built } = wrangler.unstable_getMiniflareWorkerOptions(config);
+  const main = build === undefined ? built : path.join(build, path.basename(built));
   if (!fs.existsSync(main)) throw new Error(`${main} is missing; scripts/build.sh makes it`);
   const folder = path.dirname(main);
-  const wasm = fs.readdirSync(folder).filter((name) => name.endsWith(".wasm"));
+  const besides = (end) =>
+    fs.readdirSync(folder).filter((name) => name.endsWith(end) && name !== path.basename(main));
   const { modulesRules, ...options } = workerOptions;
   return {
     ...options,
@@ -176,7 +188,8 @@ function workerFrom(file, wrangler, shared) {
     modulesRoot: folder,
     modules: [
       { type: "ESModule", path: main },
-      ...wasm.map((name) => ({ type: "CompiledWasm", path: path.join(folder, name) })),
+      ...besides(".js").map((name) => ({ type: "ESModule", path: path.join(folder, name) })),
+      ...besides(".wasm").map((name) => ({ type: "CompiledWasm", path: path.join(folder, name) })),
     ],
   };
 }

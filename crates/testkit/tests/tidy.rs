@@ -15,13 +15,15 @@ const FILE_LINES_MAX: usize = 400;
 const LINE_COLUMNS_MAX: usize = 100;
 
 /// Which crates of the workspace a crate may depend on; whoever is not listed is a worker.
-const MAY_DEPEND_ON: [(&str, &[&str]); 7] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
     ("engine", &[]),
     ("text", &[]),
     ("catalogue", &["text"]),
     ("api-types", &["engine"]),
     ("worker-kit", &["api-types"]),
     ("bitware-orchestrator", &["engine", "api-types", "worker-kit"]),
+    ("bench-load", &[]),
+    ("bench-engine", &["engine"]),
     ("testkit", &["engine", "api-types", "catalogue", "text", "worker-kit"]),
 ];
 const WORKERS_MAY_DEPEND_ON: &[&str] = &["worker-kit", "api-types", "catalogue", "text"];

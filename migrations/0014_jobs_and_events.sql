@@ -194,10 +194,10 @@ BEGIN
   FROM accounts WHERE id = coalesce(NEW.account_id, 'default');
 END;
 
--- What is done to jobs and tasks they tell themselves. What was done to an account that is gone,
--- the installation learns.
+-- What is done to jobs and tasks they tell themselves, and who was refused is for administrators
+-- alone. What was done to an account that is gone, the installation learns.
 CREATE TRIGGER IF NOT EXISTS audit_log_tells AFTER INSERT ON audit_log
-WHEN NEW.subject_type NOT IN ('job', 'task')
+WHEN NEW.subject_type NOT IN ('job', 'task', 'security')
 BEGIN
   INSERT INTO events (account, topic, event_type, subject, actor, payload, created_at)
   SELECT id, 'administration', 'administration.' || replace(NEW.change, '.', '_'), NEW.subject,

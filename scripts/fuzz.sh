@@ -45,6 +45,7 @@ bring_schemathesis() {
 
 # The keys of this stack, which lives as long as the script.
 client_key=fuzz-client-key worker_secret=fuzz-worker-secret
+secret_key=fuzz-secret-key-of-thirty-two-characters-and-more
 account_key=bwk_$(printf 'a%.0s' {1..43})
 reader_key=bwk_$(printf 'r%.0s' {1..43})
 
@@ -68,6 +69,7 @@ start_stack() {
     fail "the keys could not be inserted: $(tail -n 20 "$state/keys.log")"
   setsid scripts/stack.sh --port 0 --state "$state" --no-outbound --log "$state/stack.log" \
     --var-all CLIENT_API_KEY=$client_key --var-all WORKER_SHARED_SECRET=$worker_secret \
+    --var SECRET_KEY=$secret_key --var BCRYPT_COST=4 \
     --var-all FEEDS_OFFLINE=true --var SYNC_WINDOW_SECONDS=2 \
     --var MAX_CONCURRENT_PIPELINES=64 >"$state/stack.out" </dev/null &
   stack=$!

@@ -72,6 +72,8 @@ pub struct Config {
     pub public_base_url: Option<String>,
     /// Base URLs that stand in for those of the registry, by `worker_name`.
     pub worker_urls: BTreeMap<String, String>,
+    /// How much work a password's hash takes: 2 to this power.
+    pub bcrypt_cost: u32,
     /// The secrets.
     pub secrets: Secrets,
     /// Variables whose value cannot be used.
@@ -85,6 +87,12 @@ pub struct Secrets {
     pub client_api_key: Option<Secret>,
     /// `WORKER_SHARED_SECRET`.
     pub worker_shared_secret: Option<Secret>,
+    /// `SECRET_KEY`, where it is long enough.
+    pub secret_key: Option<Secret>,
+    /// `SECRET_KEY_PREVIOUS`, where it is long enough.
+    pub secret_key_previous: Option<Secret>,
+    /// Those of the two that are set, and too short to count.
+    pub short: Vec<&'static str>,
 }
 
 /// A text that must not be shown.
@@ -109,10 +117,23 @@ pub enum Environment {
 /// The longest that executions may be kept before they are archived: ten years.
 const RETENTION_DAYS_MAX: u32 = 3650;
 
+/// The cost of bcrypt where nobody says: the least that is advised for passwords, and about a tenth
+/// of a second of one core.
+const BCRYPT_COST: u32 = 10;
+/// The greatest: some five seconds of one core, which nobody else of the isolate has meanwhile.
+const BCRYPT_COST_MAX: u32 = 15;
+
 /// The name of the secret behind `X-API-Key`.
 pub const CLIENT_API_KEY: &str = "CLIENT_API_KEY";
 /// The name of the secret behind `Authorization: Bearer`.
 pub const WORKER_SHARED_SECRET: &str = "WORKER_SHARED_SECRET";
+
+/// The name of the key that signs the tokens of people.
+pub const SECRET_KEY: &str = "SECRET_KEY";
+/// The name of the key that did so before, whose tokens are still accepted.
+pub const SECRET_KEY_PREVIOUS: &str = "SECRET_KEY_PREVIOUS";
+/// The least that such a key has (RFC 7518, section 3.2: as much as the hash, 256 bits).
+pub const SECRET_KEY_CHARS_MIN: usize = 32;
 
 /// The configuration of this isolate.
 pub fn of(env: &Env) -> Arc<Config> {
@@ -187,10 +208,10 @@ impl Config {
                 .iter()
                 .filter_map(|(name, worker)| Some(((*worker).to_owned(), read.url(name)?)))
                 .collect(),
-            secrets: Secrets {
-                client_api_key: read.text(CLIENT_API_KEY).map(Secret),
-                worker_shared_secret: read.text(WORKER_SHARED_SECRET).map(Secret),
-            },
+            bcrypt_cost: read
+                .whole("BCRYPT_COST", base.bcrypt_cost_min..=BCRYPT_COST_MAX)
+                .unwrap_or(BCRYPT_COST),
+            secrets: Secrets::read(&read),
             invalid: read.invalid(),
         }
     }
@@ -198,6 +219,28 @@ impl Config {
     /// The timing of the shards of journals.
     pub fn shard_timing(&self) -> Timing {
         Timing { lease: self.lease, ..Timing::default() }
+    }
+}
+
+impl Secrets {
+    fn read(read: &Reader<'_>) -> Self {
+        let mut short = Vec::new();
+        let mut key = |name| {
+            let text = read.text(name)?;
+            if text.chars().count() < SECRET_KEY_CHARS_MIN {
+                short.push(name);
+                return None;
+            }
+            Some(Secret(text))
+        };
+        let (secret_key, secret_key_previous) = (key(SECRET_KEY), key(SECRET_KEY_PREVIOUS));
+        Self {
+            client_api_key: read.text(CLIENT_API_KEY).map(Secret),
+            worker_shared_secret: read.text(WORKER_SHARED_SECRET).map(Secret),
+            secret_key,
+            secret_key_previous,
+            short,
+        }
     }
 }
 
@@ -245,6 +288,7 @@ impl Environment {
             insights: true,
             alerting: true,
             retention_days: 90,
+            bcrypt_cost_min: BCRYPT_COST,
             rates: Rates {
                 anonymous: Some(60),
                 keys: Some(300),
@@ -257,6 +301,7 @@ impl Environment {
                 insights: true,
                 alerting: true,
                 retention_days: 0,
+                bcrypt_cost_min: 4,
                 rates: Rates::default(),
                 ..Self::Development.defaults()
             },
@@ -308,6 +353,7 @@ struct Defaults {
     insights: bool,
     alerting: bool,
     retention_days: u32,
+    bcrypt_cost_min: u32,
     rates: Rates,
 }
 

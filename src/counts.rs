@@ -25,6 +25,8 @@ const ADDED_UP_AFTER: Millis = Millis::from_secs(600);
 
 /// Errors of D1, by kind.
 pub const D1_ERRORS: &str = "d1_errors";
+/// Security events, by kind.
+pub const SECURITY_EVENTS: &str = "security_events";
 
 thread_local! {
     static COUNTS: RefCell<Counts> = RefCell::default();
@@ -58,6 +60,11 @@ impl Counts {
 /// Counts an error of the database.
 pub fn d1_error(kind: DbErrorKind) {
     COUNTS.with_borrow_mut(|counts| counts.add(D1_ERRORS, kind.as_str(), 1));
+}
+
+/// Counts a security event.
+pub fn security_event(kind: &'static str) {
+    COUNTS.with_borrow_mut(|counts| counts.add(SECURITY_EVENTS, kind, 1));
 }
 
 /// Whether there is something to bring.

@@ -6,13 +6,11 @@
 mod codes;
 mod detail;
 mod from;
+mod response;
 mod shortfall;
-
-use std::sync::Arc;
+mod sign_in;
 
 use api_types::ErrorReply;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use engine::admission::Exhausted;
 use engine::execution::Refusal;
 use engine::ids::ExecutionId;
@@ -22,12 +20,11 @@ use crate::db::iso;
 pub use codes::ErrorCode;
 pub use detail::{DetailList, with_detail_list};
 pub use shortfall::Shortfall;
+pub use sign_in::SignInFault;
 
 /// The most violations that one reply lists, and that its detail spells out.
 pub const VIOLATIONS_MAX: usize = 100;
 const VIOLATIONS_IN_DETAIL_MAX: usize = 5;
-/// When it is worth saying something again to an execution whose inbox is full.
-const INBOX_RETRY_AFTER_S: u32 = 5;
 
 /// What went wrong with a request.
 #[derive(Debug)]
@@ -64,6 +61,10 @@ pub enum ApiError {
     WorkerRequired,
     /// The worker credential is not valid.
     WorkerInvalid { message: &'static str },
+    /// A sign-in, or what came of one, does not hold.
+    SignIn(SignInFault),
+    /// Without this user nobody could administer the installation.
+    LastAdministrator { name: String },
     /// The credentials do not allow this.
     ScopeMissing { scope: &'static str },
     /// The credentials administer one account, and this belongs to the installation.
@@ -217,6 +218,9 @@ impl ApiError {
             }
             Self::WorkerRequired => Parts::of(Code::WorkerRequired),
             Self::WorkerInvalid { message } => Parts::of(Code::WorkerInvalid).detail(*message),
+            Self::SignIn(fault) => Parts::of(fault.code()),
+            Self::LastAdministrator { name } => Parts::of(Code::LastAdministrator)
+                .detail(format!("Nobody but '{name}' administers the installation")),
             Self::ScopeMissing { scope } => {
                 Parts::of(Code::ScopeMissing).detail(format!("The scope {scope} is needed"))
             }
@@ -224,9 +228,8 @@ impl ApiError {
                 .detail("The credential administers one account; this is the operator's to do"),
             Self::InsightsDisabled => Parts::of(Code::InsightsDisabled)
                 .detail("ENABLE_INSIGHTS is off in this environment"),
-            Self::AuthNotConfigured { secret } => {
-                Parts::of(Code::AuthNotConfigured).detail(format!("The secret {secret} is not set"))
-            }
+            Self::AuthNotConfigured { secret } => Parts::of(Code::AuthNotConfigured)
+                .detail(format!("The secret {secret} is not set, or too short")),
             Self::ConfigInvalid { variables } => Parts::of(Code::ConfigInvalid)
                 .detail(format!("Not valid: {}", variables.join(", "))),
             Self::TopicMissing { violations } => {
@@ -325,34 +328,6 @@ impl<'a> Parts<'a> {
 
     fn log(self, cause: &'a str) -> Self {
         Self { cause: Some(cause), ..self }
-    }
-}
-
-/// The status with the error beside it; [`crate::router`] puts the body in, where the request's id
-/// is known.
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let mut response = self.code().status().into_response();
-        let retry_after_s = match &self {
-            Self::AdmissionRefused { retry_after_s, .. }
-            | Self::RateLimited { retry_after_s, .. }
-            | Self::AccountExhausted { retry_after_s, .. } => Some(*retry_after_s),
-            Self::InboxFull { .. } => Some(INBOX_RETRY_AFTER_S),
-            _ => None,
-        };
-        if let Some(seconds) = retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if let Self::RangeUnsatisfiable { size_bytes } = &self {
-            let range = HeaderValue::from_str(&format!("bytes */{size_bytes}"));
-            response.headers_mut().extend(range.ok().map(|range| (header::CONTENT_RANGE, range)));
-        }
-        if response.status() == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Bearer realm=\"bitware-orchestrator\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        response.extensions_mut().insert(Arc::new(self));
-        response
     }
 }
 

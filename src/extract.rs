@@ -1,6 +1,7 @@
 //! What handlers take from a request: its body, its query and the parts of its path, each checked
 //! before a handler sees it.
 
+mod form;
 mod path;
 
 use std::marker::PhantomData;
@@ -17,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
 use crate::schema;
+pub use form::FormDocument;
 pub use path::{ExecutionPath, ResourcePath, RevisionPath, SignalPath, StepPath, TemplatePath};
 
 /// The largest body that is read.

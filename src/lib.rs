@@ -30,12 +30,14 @@ mod metrics;
 mod nesting;
 mod openapi;
 mod pages;
+pub mod people;
 mod plans;
 pub mod publishing;
 mod rate;
 mod request;
 mod router;
 mod schema;
+mod security;
 mod serve;
 pub mod templates;
 mod trace;
@@ -88,6 +90,7 @@ async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
         archive::sweep_if_due(&site),
     )
     .await;
+    people::upkeep::forget_if_due(&site.bindings).await;
     counts::add_up(&site.bindings).await;
 }
 

@@ -29,6 +29,8 @@ pub const WORKER: &str = "worker";
 pub const ADMIN: &str = "admin";
 /// See [`PUBLIC`].
 pub const AGENTS: &str = "agents";
+/// See [`PUBLIC`].
+pub const PEOPLE: &str = "people";
 
 /// See [`PUBLIC`].
 pub const TOOLS: &str = "tools";
@@ -51,6 +53,8 @@ pub const TOOLS: &str = "tools";
         (name = "worker", description = "Workers, with Authorization and X-Worker-ID."),
         (name = "admin", description = "Operators and administrators: a worker's credentials, or \
             a key with the scope admin."),
+        (name = "people", description = "People: sign-in, and what one may do with one's own \
+            user. Their access token goes wherever a key goes."),
         (name = "agents", description = "The store of agents: what each was asked, what it did, \
             what it cost. Who reads needs the scope read, who writes is a worker or has the scope \
             admin."),
@@ -73,6 +77,7 @@ pub fn base() -> OpenApi {
         .description(Some("The secret that the installation shares with its workers."))
         .build();
     for (name, scheme) in [
+        (people::USER_TOKEN, people::scheme()),
         ("client_key", header("X-API-Key", "A client's key.")),
         ("worker_secret", SecurityScheme::Http(bearer)),
         ("worker_id", header("X-Worker-ID", "A worker's name: 1 to 64 token characters.")),
@@ -91,6 +96,7 @@ pub fn finished(mut document: OpenApi) -> OpenApi {
         let methods =
             [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in methods.into_iter().flatten() {
+            people::admit(operation);
             if let Some(RefOr::T(body)) = &mut operation.request_body
                 && body.description.as_deref() == Some(MAY_BE_LEFT_OUT)
             {
@@ -133,6 +139,11 @@ macro_rules! errors {
         )+
     };
 }
+
+mod headers;
+mod people;
+pub use headers::{StartHeaders, VerbHeaders};
+pub use people::{BootstrapErrors, PersonErrors, SignInErrors, UserChangeErrors};
 
 errors! {
     /// What can go wrong with any endpoint that reads the database.
@@ -283,33 +294,6 @@ impl IntoResponses for RegistryBodyErrors {
     }
 }
 
-/// The headers of a message to an execution.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it stands for headers that are read by name")]
-pub struct VerbHeaders {
-    /// Makes a repeated request find the first one: 1 to 255 visible ASCII characters
-    #[param(rename = "Idempotency-Key", nullable = false, pattern = "^[!-~]{1,255}$")]
-    idempotency_key: Option<String>,
-    /// `respond-async`, or `wait=n` to wait at most n seconds (10 at most) until it is met
-    #[param(rename = "Prefer", nullable = false, example = "wait=5")]
-    prefer: Option<String>,
-}
-
-/// The headers of a request that starts an execution.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it stands for headers that are read by name")]
-pub struct StartHeaders {
-    /// Makes a repeated request find the first execution, for 24 hours: 1 to 255 visible ASCII
-    /// characters
-    #[param(rename = "Idempotency-Key", nullable = false, pattern = "^[!-~]{1,255}$")]
-    idempotency_key: Option<String>,
-    /// `respond-async`, or `wait=n` for at most n seconds (90 at most)
-    #[param(rename = "Prefer", nullable = false, example = "wait=30")]
-    prefer: Option<String>,
-}
-
 fn error_response(text: &str) -> RefOr<utoipa::openapi::Response> {
     response_of(ErrorReply::name(), text)
 }
@@ -326,6 +310,9 @@ mod schemas;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Endpoints that are open, and refuse what is in the body.
+    const CREDENTIALS_IN_BODY: [&str; 2] = ["/auth/login", "/auth/refresh"];
 
     const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
 
@@ -359,8 +346,10 @@ mod tests {
                 assert!(audiences.contains(&audience) && tags.len() == 1, "{place}");
                 assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{place}");
                 let secured = operation["security"].as_array().is_some_and(|s| !s.is_empty());
-                assert_eq!(secured, operation["responses"].get("401").is_some(), "{place}");
-                assert!(audience == PUBLIC || secured, "{place}");
+                let in_body = CREDENTIALS_IN_BODY.contains(&path.as_str());
+                let refuses = operation["responses"].get("401").is_some();
+                assert_eq!(secured || in_body, refuses, "{place}");
+                assert!(audience == PUBLIC || secured || in_body, "{place}");
                 for (status, response) in operation["responses"].as_object().unwrap() {
                     let schema = &response["content"]["application/json"]["schema"];
                     let is_error = status.starts_with(['4', '5']);

@@ -69,23 +69,23 @@ fn counted(caller: Option<&Caller>, headers: &HeaderMap, rates: Rates) -> Counte
     match caller {
         Some(caller) => Counted { name: caller.name(), per_minute: caller.rate(&rates) },
         None => {
-            Counted { name: format!("address:{}", network(headers)), per_minute: rates.anonymous }
+            let network = network(headers).unwrap_or_else(|| "unknown".to_owned());
+            Counted { name: format!("address:{network}"), per_minute: rates.anonymous }
         }
     }
 }
 
 /// The network that a request comes from, as the platform says: an IPv4 address, or the 64 bits of
-/// an IPv6 address that one subscriber has.
-fn network(headers: &HeaderMap) -> String {
+/// an IPv6 address that one subscriber has. `None` where it says nothing, as on one machine.
+pub fn network(headers: &HeaderMap) -> Option<String> {
     let sent = headers.get("cf-connecting-ip").and_then(|value| value.to_str().ok());
-    match sent.and_then(|text| text.parse().ok()) {
-        Some(std::net::IpAddr::V4(address)) => address.to_string(),
-        Some(std::net::IpAddr::V6(address)) => {
+    Some(match sent.and_then(|text| text.parse().ok())? {
+        std::net::IpAddr::V4(address) => address.to_string(),
+        std::net::IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
-        None => "unknown".to_owned(),
-    }
+    })
 }
 
 async fn check(context: &RequestContext, counted: Counted) -> Result<(), ApiError> {

@@ -120,6 +120,12 @@ impl RequestContext {
         change(&mut self.0.notes.lock().expect("no holder of the notes panics"));
     }
 
+    /// The path template of the endpoint, where it is known.
+    pub fn route(&self) -> String {
+        let notes = self.0.notes.lock().expect("no holder of the notes panics");
+        notes.route.clone().unwrap_or_else(|| "none".to_owned())
+    }
+
     /// The line that the request leaves in the log.
     pub fn log_fields(&self, method: &str, status: u16, error: Option<&ApiError>) -> Value {
         let notes = self.0.notes.lock().expect("no holder of the notes panics").clone();

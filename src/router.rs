@@ -98,7 +98,20 @@ fn admin() -> OpenApiRouter {
         .routes(routes!(alerts::resolve_alert))
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(audit::show_audit_entry))
+        .merge(users())
         .merge(templates_by_operators())
+}
+
+fn users() -> OpenApiRouter {
+    use crate::api::admin::users;
+    OpenApiRouter::new()
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::create_user))
+        .routes(routes!(users::show_user))
+        .routes(routes!(users::change_user))
+        .routes(routes!(users::delete_user))
+        .routes(routes!(users::reset_password))
+        .routes(routes!(users::unlock_user))
 }
 
 fn templates_by_operators() -> OpenApiRouter {
@@ -119,6 +132,18 @@ fn templates_by_operators() -> OpenApiRouter {
         .routes(routes!(change::activate_template))
         .routes(routes!(change::deactivate_template))
         .routes(routes!(change::default_template))
+}
+
+/// People, and whoever wants to be known as one.
+fn people() -> OpenApiRouter {
+    use crate::api::people::{bootstrap, sign_in, user};
+    OpenApiRouter::new()
+        .routes(routes!(sign_in::login))
+        .routes(routes!(sign_in::refresh))
+        .routes(routes!(sign_in::logout))
+        .routes(routes!(user::show_signed_in_user))
+        .routes(routes!(user::change_password))
+        .routes(routes!(bootstrap::bootstrap))
 }
 
 /// The store of agents.
@@ -227,7 +252,7 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    let audiences = [public(), client(), worker(), admin(), agents(), registry()];
+    let audiences = [public(), client(), people(), worker(), admin(), agents(), registry()];
     audiences.into_iter().fold(OpenApiRouter::with_openapi(openapi::base()), OpenApiRouter::merge)
 }
 

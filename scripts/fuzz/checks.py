@@ -7,7 +7,7 @@ import schemathesis
 # SQL and what a database says of it, Rust's and JavaScript's traces, and the keys of the stack.
 INSIDE = re.compile(
     r"D1_ERROR|SQLITE_|no such (table|column)|syntax error|SELECT \S+ FROM|INSERT INTO|"
-    r"panicked|RuntimeError|wasm-function|\.rs:\d+|\n\s+at |fuzz-(client-key|worker-secret)"
+    r"panicked|RuntimeError|wasm-function|\.rs:\d+|\n\s+at |fuzz-(client-key|worker-secret|secret-key)"
 )
 
 

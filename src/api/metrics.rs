@@ -14,7 +14,7 @@ use futures::stream::{self, StreamExt};
 use super::VERSION;
 use crate::auth::{Authorized, ClientRead};
 use crate::clock::now;
-use crate::counts::D1_ERRORS;
+use crate::counts::{D1_ERRORS, SECURITY_EVENTS};
 use crate::db::operation::{self, Noted};
 use crate::db::{DbErrorKind, metrics as rows};
 use crate::driver::{SHARDS, SweptShards};
@@ -23,6 +23,7 @@ use crate::metrics::text::CONTENT_TYPE;
 use crate::metrics::{AccountGauges, Found, Installation, page};
 use crate::openapi::{CLIENT, ClientErrors};
 use crate::request::RequestContext;
+use crate::security::Kind;
 use crate::within::within;
 use crate::{figures, governor};
 
@@ -102,8 +103,16 @@ async fn found(context: &RequestContext, account: Option<&str>) -> Result<Found,
             installation.d1_size_bytes = size;
             let kinds = DbErrorKind::ALL.map(|kind| (kind.as_str().to_owned(), 0));
             installation.d1_errors = BTreeMap::from(kinds);
-            let errors = all.counts.into_iter().filter(|count| count.name == D1_ERRORS);
-            installation.d1_errors.extend(errors.map(|count| (count.label, count.value)));
+            installation.security_events =
+                Kind::ALL.map(|kind| (kind.as_str().to_owned(), 0)).into();
+            for count in all.counts {
+                let of = match count.name.as_str() {
+                    D1_ERRORS => &mut installation.d1_errors,
+                    SECURITY_EVENTS => &mut installation.security_events,
+                    _ => continue,
+                };
+                of.insert(count.label, count.value);
+            }
             note_shards(&mut installation, swept?, now());
             found.installation = Some(installation);
             all.accounts

@@ -15,6 +15,7 @@ mod message;
 pub mod metrics;
 pub mod optimization;
 pub mod orchestrate;
+pub mod people;
 pub mod pipeline;
 mod precondition;
 mod preference;

@@ -12,6 +12,7 @@ use futures::future::join;
 use super::{ORCHESTRATOR_TYPE, SERVICE, VERSION};
 use crate::auth::Audience;
 use crate::clock::now;
+use crate::config::SECRET_KEY_CHARS_MIN;
 use crate::db::iso;
 use crate::error::ApiError;
 use crate::health::database::{self, Look, look};
@@ -56,6 +57,7 @@ pub async fn help() -> Json<HelpReply> {
         authentication: vec![
             credential("client", &["X-API-Key: <key>"]),
             credential("worker", &["Authorization: Bearer <secret>", "X-Worker-ID: <name>"]),
+            credential("person", &["Authorization: Bearer <access token of POST /auth/login>"]),
         ],
         endpoints: endpoints(),
         documentation: "/docs".to_owned(),
@@ -121,10 +123,14 @@ pub(super) fn configuration_problems(context: &RequestContext) -> Vec<String> {
     let mut problems: Vec<String> = Vec::new();
     for audience in Audience::ALL {
         let (name, secret) = audience.secret(&config.secrets);
-        if secret.is_none() {
+        if secret.is_none() && !config.secrets.short.contains(&name) {
             problems.push(format!("The secret {name} is not set; its audience is refused"));
         }
     }
+    let short = config.secrets.short.iter();
+    problems.extend(short.map(|name| {
+        format!("The secret {name} has fewer than {SECRET_KEY_CHARS_MIN} characters; it is refused")
+    }));
     let invalid = config.invalid.iter();
     problems.extend(invalid.map(|name| format!("The variable {name} has no valid value")));
     let missing = context.bindings().missing().into_iter();

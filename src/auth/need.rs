@@ -10,7 +10,7 @@ pub trait Need {
     /// The right that it takes.
     const SCOPE: Scope;
 
-    /// Whether a client's key may serve where workers are asked for.
+    /// Whether a client's key, or a person, may serve where workers are asked for.
     const KEYS_SERVE: bool = false;
 
     /// Whether `caller` may.
@@ -36,13 +36,19 @@ pub struct Act;
 /// A worker, which reports of its own attempts.
 pub struct WorkerReport;
 
-/// Whoever administers: a worker, or a key with the scope `admin`. What of the installation it may
-/// see and change, [`Caller::reach`] says.
+/// Whoever administers: a worker, or a key or a person with the scope `admin`. What of the
+/// installation it may see and change, [`Caller::reach`] says.
 pub struct Administer;
 
-/// The operator of the installation: a worker, or a key of the account `default` with the scope
-/// `admin`.
+/// The operator of the installation: a worker, or a key or a person of the account `default` with
+/// the scope `admin`.
 pub struct Operate;
+
+/// Whoever sets up the installation: a worker.
+pub struct Install;
+
+/// A person who signed in.
+pub struct SignedIn;
 
 impl Need for ClientExecute {
     const AUDIENCE: Audience = Audience::Client;
@@ -92,5 +98,23 @@ impl Need for Operate {
             true => ApiError::OperatorRequired,
             false => Administer::refusal(caller),
         }
+    }
+}
+
+impl Need for Install {
+    const AUDIENCE: Audience = Audience::Worker;
+    const SCOPE: Scope = Scope::Admin;
+
+    fn permits(caller: &Caller) -> bool {
+        caller.worker_id.is_some()
+    }
+}
+
+impl Need for SignedIn {
+    const AUDIENCE: Audience = Audience::Person;
+    const SCOPE: Scope = Scope::Read;
+
+    fn permits(caller: &Caller) -> bool {
+        caller.person.is_some()
     }
 }

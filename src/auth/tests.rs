@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 
 use super::*;
+use crate::config::{CLIENT_API_KEY, WORKER_SHARED_SECRET};
 
 fn secrets() -> Secrets {
     let config = Config::read(|name| match name {
@@ -93,7 +94,7 @@ fn who_lacks_a_right_is_told_what_to_bring() {
         Caller::permit::<N>(caller).map_err(|error| error.code().as_str())
     }
     let read_only = issued("acme", &["read", "unknown"]);
-    let worker = Caller { client: None, worker_id: Some("w".into()) };
+    let worker = Caller { worker_id: Some("w".into()), ..Caller::default() };
     assert_eq!(read_only.account(), "acme");
     assert_eq!(code::<ClientRead>(Some(&read_only)), Ok(()));
     assert_eq!(code::<ClientExecute>(Some(&read_only)), Err("auth.scope_missing"));
@@ -106,7 +107,11 @@ fn who_lacks_a_right_is_told_what_to_bring() {
     assert_eq!(code::<WorkerReport>(Some(&read_only)), Err("auth.worker_required"));
     assert_eq!(code::<WorkerReport>(Some(&worker)), Ok(()));
     assert_eq!((read_only.name(), worker.name()), ("key:k".to_owned(), "worker:w".to_owned()));
-    let bootstrap = Caller { client: Some(Client::Bootstrap), worker_id: Some("w".into()) };
+    let bootstrap = Caller {
+        client: Some(Client::Bootstrap),
+        worker_id: Some("w".into()),
+        ..Caller::default()
+    };
     assert_eq!(bootstrap.name(), "key:bootstrap");
     assert_eq!(bootstrap.worker_name(), "worker:w");
 }
@@ -116,7 +121,7 @@ fn only_the_operator_operates_and_others_are_told_so() {
     fn code<N: Need>(caller: Option<&Caller>) -> Result<(), &'static str> {
         Caller::permit::<N>(caller).map_err(|error| error.code().as_str())
     }
-    let worker = Caller { client: None, worker_id: Some("w".into()) };
+    let worker = Caller { worker_id: Some("w".into()), ..Caller::default() };
     let both = Caller { worker_id: Some("w".into()), ..issued("acme", &["read"]) };
     for operator in [worker, both, issued(ACCOUNT_DEFAULT, &["admin"])] {
         assert_eq!(operator.reach(), Reach::Installation);
@@ -126,7 +131,7 @@ fn only_the_operator_operates_and_others_are_told_so() {
     assert_eq!(theirs.reach(), Reach::Account("acme"));
     assert_eq!(code::<Administer>(Some(&theirs)), Ok(()));
     assert_eq!(code::<Operate>(Some(&theirs)), Err("auth.operator_required"));
-    let bootstrap = Caller { client: Some(Client::Bootstrap), worker_id: None };
+    let bootstrap = Caller { client: Some(Client::Bootstrap), ..Caller::default() };
     for caller in [bootstrap, issued(ACCOUNT_DEFAULT, &["read"]), issued("acme", &["execute"])] {
         assert_eq!(code::<Operate>(Some(&caller)), Err("auth.scope_missing"), "{caller:?}");
         assert_eq!(code::<Administer>(Some(&caller)), Err("auth.scope_missing"), "{caller:?}");
@@ -136,7 +141,7 @@ fn only_the_operator_operates_and_others_are_told_so() {
 
 /// The operator, by the workers' secret.
 pub fn operator() -> Caller {
-    Caller { client: None, worker_id: Some("operator".into()) }
+    Caller { worker_id: Some("operator".into()), ..Caller::default() }
 }
 
 /// A client with an issued key.
@@ -149,7 +154,7 @@ pub fn issued(account: &str, scopes: &[&str]) -> Caller {
         rate_per_minute: None,
         budget: engine::admission::KeyFunds::default(),
     };
-    Caller { client: Some(Client::Issued(key)), worker_id: None }
+    Caller { client: Some(Client::Issued(key)), ..Caller::default() }
 }
 
 #[test]

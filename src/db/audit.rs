@@ -1,5 +1,7 @@
-//! The audit log: who changed what. Rows are added and read, never changed.
+//! The audit log: who changed what, and who was refused. Rows are added, read, and removed when
+//! their time is over; never changed.
 
+use engine::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,6 +17,22 @@ statements! { "audit":
         subject, before, after, request_id)
       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE changes() > 0
       ON CONFLICT (id) DO NOTHING";
+
+    /// An entry, if since ?12 there are less than ?13 of its kind, and less than ?15 of its kind
+    /// from the source ?14. Sent again, it is there.
+    ADD_BOUNDED = "INSERT INTO audit_log (id, at, account_id, actor_type, actor, change,
+        subject_type, subject, before, after, request_id)
+      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+      WHERE (SELECT count(*) FROM audit_log WHERE at >= ?12 AND change = ?6) < ?13
+        AND (SELECT count(*) FROM audit_log WHERE at >= ?12 AND change = ?6
+          AND json_extract(after, '$.source') = ?14) < ?15
+      ON CONFLICT (id) DO NOTHING";
+
+    /// Removes entries from before ?1 that strangers brought about, at most ?2.
+    FORGET_STRANGERS = "DELETE FROM audit_log WHERE id IN (
+        SELECT id FROM audit_log WHERE at < ?1 AND subject_type = 'security' AND change IN
+          ('security.sign_in_failed', 'security.locked_out', 'security.credential_refused')
+        ORDER BY at LIMIT ?2)";
 
     /// A page, newest first, of what concerns one account (?1) or everything. ?2 actor, ?3 change,
     /// ?4 kind of subject, ?5 subject, ?6 from and ?7 to; NULL filters nothing. ?8 and ?9 are the
@@ -100,6 +118,31 @@ pub fn add(entry: &Entry) -> Statement {
         .with(json(&entry.before))
         .with(json(&entry.after))
         .with(entry.request_id.as_deref())
+}
+
+/// How many entries there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Since when they are counted, as rows have it.
+    pub since: String,
+    /// What they came from, as `source` in `after` says.
+    pub source: String,
+    /// The most of one kind from one source.
+    pub of_source_max: u32,
+    /// The most of one kind.
+    pub of_kind_max: u32,
+}
+
+/// The statement that adds an entry if there is room for it.
+pub fn add_bounded(entry: &Entry, bounds: Bounds) -> Statement {
+    let Bounds { since, source, of_source_max, of_kind_max } = bounds;
+    let statement = Statement { sql: ADD_BOUNDED, ..add(entry) };
+    statement.with(since).with(of_kind_max).with(source).with(of_source_max)
+}
+
+/// The statement that removes entries from before a moment that strangers brought about.
+pub fn forget_strangers(before: Timestamp, rows_max: u32) -> Statement {
+    FORGET_STRANGERS.with(before).with(rows_max)
 }
 
 /// The statement that looks for an entry; [`was_added`] reads what it finds.

@@ -49,11 +49,14 @@ pub mod revisions;
 pub mod rollup_log;
 pub mod rollups;
 pub mod samples;
+pub mod sessions;
+pub mod sign_in_attempts;
 pub mod stats;
 pub mod templates;
 pub mod tool_calls;
 pub mod tool_search;
 pub mod tools;
+pub mod users;
 pub mod workers;
 
 pub use d1::D1;
@@ -115,11 +118,14 @@ pub fn all_statements() -> Vec<Sql> {
         rollup_log::happened::STATEMENTS,
         rollups::STATEMENTS,
         samples::STATEMENTS,
+        sessions::STATEMENTS,
+        sign_in_attempts::STATEMENTS,
         stats::STATEMENTS,
         templates::STATEMENTS,
         tool_search::STATEMENTS,
         tools::STATEMENTS,
         tool_calls::STATEMENTS,
+        users::STATEMENTS,
         workers::STATEMENTS,
     ]
     .concat()

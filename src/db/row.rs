@@ -34,6 +34,11 @@ impl Rows {
         self.rows.first().map(|row| self.one(row)).transpose()
     }
 
+    /// How many rows there are.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
+    }
+
     fn one<T: DeserializeOwned>(&self, row: &Row) -> Result<T, DbError> {
         let mut text = serde_json::Deserializer::from_str(&row.0);
         serde_path_to_error::deserialize(&mut text).map_err(|error| {

@@ -78,6 +78,27 @@ codes! {
         ["Use a credential with the scope that is named."];
     OperatorRequired FORBIDDEN "auth.operator_required" "The operator is needed"
         ["Use a worker's credentials, or a key of the account default with the scope admin."];
+    TokenRequired UNAUTHORIZED "auth.token_required" "Sign-in required"
+        ["POST /auth/login, and send the access token as Authorization: Bearer <token>."];
+    TokenInvalid UNAUTHORIZED "auth.token_invalid" "The access token is not valid"
+        ["Sign in again.", "Leave out Authorization where no sign-in is needed."];
+    TokenExpired UNAUTHORIZED "auth.token_expired" "The access token has expired"
+        ["POST /auth/refresh with the refresh token."];
+    SignInRefused UNAUTHORIZED "auth.sign_in_refused" "The name or the password is wrong"
+        ["Check both.", "Ask an administrator for a new password."];
+    SignInLocked TOO_MANY_REQUESTS "auth.locked_out" "Too many attempts to sign in"
+        ["Try again after the seconds in Retry-After.", "Ask an administrator to unlock the user."];
+    RefreshInvalid UNAUTHORIZED "auth.refresh_invalid" "The refresh token is not valid"
+        ["Sign in again."];
+    RefreshReused UNAUTHORIZED "auth.refresh_reused" "The refresh token was used before"
+        ["Sign in again: all tokens of this sign-in have ended.",
+         "Keep a refresh token in one place, and replace it by the one of each reply."];
+    AccountsDiffer FORBIDDEN "auth.accounts_differ" "The credentials are of two accounts"
+        ["Send the key or the token, or those of one account."];
+    BootstrapDone CONFLICT "auth.bootstrap_done" "There is a user already"
+        ["Sign in, or let an administrator make users at POST /admin/users."];
+    LastAdministrator CONFLICT "user.last_administrator" "It is the last administrator"
+        ["Make another user of the account default an active administrator first."];
     AuthNotConfigured SERVICE_UNAVAILABLE "auth.not_configured" "This audience is not configured"
         ["An operator must set the secret that is named."];
     ConfigInvalid SERVICE_UNAVAILABLE "config.invalid" "The configuration is not valid"

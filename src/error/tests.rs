@@ -1,5 +1,8 @@
 //! Codes, words and what may not be said.
 
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+
 use super::*;
 
 fn violation(pointer: &str) -> Violation {

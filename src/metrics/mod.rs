@@ -86,6 +86,8 @@ metrics! {
         "How large the database is.";
     D1_ERRORS = Counter "d1_errors_total" ["kind"]
         "Calls of D1 that failed, each try of its own.";
+    SECURITY_EVENTS = Counter "security_events_total" ["kind"]
+        "Sign-ins, sign-outs and refused callers, also those beyond what the audit log takes.";
     ALERTS = Gauge "alerts_open" ["kind", "severity"]
         "Alerts that are not resolved.";
     SCRAPE_COMPLETE = Gauge "scrape_complete" []

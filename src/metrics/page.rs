@@ -11,8 +11,8 @@ use super::{
     ALERTS, ATTEMPTS, ATTEMPTS_FAILED, BOUNDS_MS, BREAKER, BUILD, COST, D1_ERRORS, D1_SIZE,
     EXECUTION_CACHE_HITS, EXECUTION_DURATION, EXECUTIONS, EXECUTIONS_OPEN, EXECUTIONS_STALLED,
     GATE_CALLS, GATE_WAITING, INBOX_MESSAGES, PLACES, PLACES_WAITING, PROJECTIONS_BEHIND,
-    QUEUE_DEPTH, SCRAPE_COMPLETE, SHARD_ENDS, SHARD_SIZE, SHARDS_SILENT, STEP_CACHE_HITS,
-    STEP_DURATION, STEP_RETRIES, STEPS, SWEEP_AGE, WORKER_HEALTH,
+    QUEUE_DEPTH, SCRAPE_COMPLETE, SECURITY_EVENTS, SHARD_ENDS, SHARD_SIZE, SHARDS_SILENT,
+    STEP_CACHE_HITS, STEP_DURATION, STEP_RETRIES, STEPS, SWEEP_AGE, WORKER_HEALTH,
 };
 use crate::db::metrics::{Alerts, Spent, Total, WorkerState, names};
 
@@ -63,6 +63,8 @@ pub struct Installation {
     pub d1_size_bytes: Option<u64>,
     /// Errors of the database, by kind.
     pub d1_errors: BTreeMap<String, u64>,
+    /// Security events, by kind.
+    pub security_events: BTreeMap<String, u64>,
     /// Alerts that are not resolved.
     pub alerts: Vec<Alerts>,
 }
@@ -268,6 +270,10 @@ fn database(page: &mut Page, installation: &Installation) {
     page.metric(&D1_ERRORS);
     for (kind, count) in &installation.d1_errors {
         page.sample(&D1_ERRORS, &[kind], *count as f64);
+    }
+    page.metric(&SECURITY_EVENTS);
+    for (kind, count) in &installation.security_events {
+        page.sample(&SECURITY_EVENTS, &[kind], *count as f64);
     }
     page.metric(&ALERTS);
     for Alerts { kind, severity, count } in &installation.alerts {

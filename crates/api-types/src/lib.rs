@@ -14,6 +14,7 @@ mod health;
 mod history;
 pub mod insights;
 mod orchestrate;
+pub mod people;
 mod pipeline;
 mod plan;
 pub mod registry;

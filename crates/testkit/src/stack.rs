@@ -16,6 +16,9 @@ pub const CLIENT_API_KEY: &str = "test-client-key-0123456789abcdef0123456789";
 /// See [`CLIENT_API_KEY`].
 pub const WORKER_SHARED_SECRET: &str = "test-worker-secret-0123456789abcdef01234";
 
+/// See [`CLIENT_API_KEY`]: the key that signs the tokens of people.
+pub const SECRET_KEY: &str = "test-secret-key-0123456789abcdef0123456789abcdef";
+
 /// Whether the tests that need the stack are asked for: `./test.sh` builds it and says so.
 #[expect(clippy::disallowed_methods, reason = "a tool of the tests, not the Worker")]
 pub fn wanted() -> bool {
@@ -143,6 +146,7 @@ impl Stack {
         for (name, value) in [
             ("CLIENT_API_KEY", CLIENT_API_KEY),
             ("WORKER_SHARED_SECRET", WORKER_SHARED_SECRET),
+            ("SECRET_KEY", SECRET_KEY),
             ("FEEDS_OFFLINE", "true"),
         ] {
             options.extend(["--var-all".to_owned(), format!("{name}={value}")]);

@@ -28,10 +28,11 @@ enum Holder {
 
 /// What the first name of a path means, for paths that begin so: whom it belongs to, and one that
 /// is there. A path that has a name and is not here fails the test: add it.
-const NAMED: [(&str, Holder, &str); 22] = [
+const NAMED: [(&str, Holder, &str); 23] = [
     ("/pipeline/{id}", Holder::Account, "of the execution"),
     ("/admin/audit-log/{id}", Holder::Account, "zanzibar-entry"),
     ("/admin/api-keys/{id}", Holder::Account, "zanzibar-key"),
+    ("/admin/users/{user_id}", Holder::Account, "zanzibar-user"),
     ("/admin/alerts/{id}", Holder::Account, "zanzibar-alert"),
     ("/admin/accounts/{id}", Holder::Operator, "owner"),
     ("/admin/workers/{name}", Holder::Operator, "topic_researcher"),
@@ -132,6 +133,7 @@ async fn every_endpoint_keeps_the_accounts_apart() {
 /// Two accounts, each with a key that may do everything within it, and things of the first.
 fn rows() -> String {
     let all = r#"["execute","read","admin"]"#;
+    let nobody = ".".repeat(53);
     let (owner, stranger, spare) = (key_hash(OWNER_KEY), key_hash(STRANGER_KEY), key_hash(MARK));
     format!(
         "INSERT INTO accounts (id, name) VALUES ('owner', 'Owner'), ('stranger', 'Stranger');
@@ -139,6 +141,10 @@ fn rows() -> String {
            ('owner-key', 'owner', '{MARK}', '{owner}', '{all}'),
            ('zanzibar-key', 'owner', '{MARK}', '{spare}', '{all}'),
            ('stranger-key', 'stranger', '', '{stranger}', '{all}');
+         INSERT INTO users
+           (user_id, account_id, email, email_key, name, name_key, password_hash, role)
+           VALUES ('zanzibar-user', 'owner', 'ada@{MARK}.example', 'ada@{MARK}.example',
+             'topic {MARK}', 'topic {MARK}', '$2b$04${nobody}', 'viewer');
          INSERT INTO performance_alerts
            (id, account_id, kind, severity, subject_type, subject, message, metric, observed,
             threshold)

@@ -10,4 +10,5 @@ pub mod keys;
 pub mod performance;
 pub mod stats;
 pub mod templates;
+pub mod users;
 pub mod workers;

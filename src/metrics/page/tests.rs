@@ -61,6 +61,7 @@ fn found() -> Found {
             sweep_age_s: Some(31),
             d1_size_bytes: Some(1 << 40),
             d1_errors: BTreeMap::from([("overloaded".to_owned(), 5)]),
+            security_events: BTreeMap::from([("sign_in_failed".to_owned(), 6)]),
             alerts: vec![Alerts { kind: "capacity".into(), severity: "warning".into(), count: 1 }],
         }),
         complete: true,

@@ -8,6 +8,7 @@
 //! passed; what several of them look at is brought about once, by the subject.
 
 mod expect;
+mod people;
 mod schema;
 mod subject;
 
@@ -18,6 +19,7 @@ mod admin_workers;
 mod agents;
 mod artifacts;
 mod asynchronous;
+mod auth;
 mod authentication;
 mod cache;
 mod callbacks;
@@ -108,6 +110,7 @@ pub fn phases() -> Vec<Phase> {
         configuration::phase(),
         health::phase(),
         authentication::phase(),
+        auth::phase(),
         input::phase(),
         execution::phase(),
         asynchronous::phase(),

@@ -202,6 +202,7 @@ pub(crate) mod tests {
             parent: None,
             restarted_from: None,
             key: None,
+            initiators: Vec::new(),
         };
         let deciding = Context {
             now: Timestamp::from_millis(0),

@@ -187,6 +187,7 @@ mod tests {
             terms: Terms::default(),
             traceparent: Some(format!("00-{TRACE}-b7ad6b7169203331-01")),
             key: None,
+            initiators: Vec::new(),
             parent: None,
             restarted_from: None,
         };

@@ -245,6 +245,60 @@ fn settings_of_transforms_and_waits() {
             (json!({"approval": true}), "/approval", CONFLICT),
         ],
     );
+    check("wait", &json!({}), &json!({"approval": true}), &of_approvals());
+}
+
+/// Mistakes in what an approval says of its task.
+fn of_approvals() -> Vec<(Value, &'static str, &'static str)> {
+    let with = |field: &str, value: Value| json!({"approval": {field: value}});
+    let many: Vec<String> = (0..51).map(|n| format!("user:{n}")).collect();
+    let escalates = |escalation: Value| {
+        json!({"approval": {"candidates": ["key:k"], "escalation": escalation}})
+    };
+    vec![
+        (json!({"approval": 1}), "/approval", TYPE),
+        (with("titel", json!("x")), "/approval/titel", UNKNOWN),
+        (with("signal", json!("go on")), "/approval/signal", "name.malformed"),
+        (with("title", json!(5)), "/approval/title", TYPE),
+        (with("title", json!(" ")), "/approval/title", RANGE),
+        (with("title", json!("x".repeat(201))), "/approval/title", RANGE),
+        (with("description", json!("x".repeat(4_001))), "/approval/description", RANGE),
+        (with("form", json!([])), "/approval/form", TYPE),
+        (with("form", json!({"title": "x".repeat(65_536)})), "/approval/form", RANGE),
+        (with("candidates", json!("ada@example.org")), "/approval/candidates", TYPE),
+        (with("candidates", json!([7])), "/approval/candidates/0", TYPE),
+        (with("candidates", json!(["key:k", "ada"])), "/approval/candidates/1", RANGE),
+        (with("candidates", json!(["role:king"])), "/approval/candidates/0", RANGE),
+        (
+            with("candidates", json!(["key:k", "key:k"])),
+            "/approval/candidates/1",
+            "config.duplicate",
+        ),
+        (with("candidates", json!(many)), "/approval/candidates", RANGE),
+        (with("due_ms", json!(0)), "/approval/due_ms", RANGE),
+        (with("due_ms", json!(WEEK_AND_1)), "/approval/due_ms", RANGE),
+        (with("forbid_self_approval", json!("yes")), "/approval/forbid_self_approval", TYPE),
+        (
+            with("escalation", json!({"after_ms": 5, "candidates": ["key:k"]})),
+            "/approval/escalation",
+            MISPLACED,
+        ),
+        (
+            escalates(json!({"candidates": ["key:l"]})),
+            "/approval/escalation/after_ms",
+            MISSING,
+        ),
+        (
+            escalates(json!({"after_ms": 5, "candidates": []})),
+            "/approval/escalation/candidates",
+            MISSING,
+        ),
+        (
+            escalates(json!({"after_ms": 5, "candidates": ["key:l"], "to": 1})),
+            "/approval/escalation/to",
+            UNKNOWN,
+        ),
+    ]
 }
 
 #[test]

@@ -140,12 +140,41 @@ fn a_wait_ends_in_one_of_four_ways() {
     let signal = wait(json!({"signal": "paid", "timeout_ms": 5, "on_timeout": "continue"}));
     assert!(matches!(&signal.of, Awaited::Signal(name) if name == "paid"));
     assert_eq!((signal.timeout, signal.continues), (Some(Millis::new(5)), true));
-    let approval = |approval: Value| match wait(json!({"approval": approval})).of {
+    let approval = |approval: Value| match wait(json!({ "approval": approval })).of {
         Awaited::Approval(name) => name,
         other => panic!("{other:?}"),
     };
     assert_eq!(approval(json!(true)), "s", "the signal is called like the step");
     assert_eq!(approval(json!("release")), "release");
+    assert_eq!(approval(json!({"signal": "release"})), "release");
+    assert_eq!(approval(json!({"title": "Release?"})), "s");
+}
+
+#[test]
+fn an_approval_says_what_its_task_asks_and_who_may_complete_it() {
+    let asks = |approval: Value| {
+        let step = step(json!({"kind": "wait", "config": { "approval": approval }}));
+        let Kind::Wait(wait) = step.kind else { panic!("it is a wait") };
+        *wait.asks.expect("an approval asks")
+    };
+    let form = json!({"type": "object", "required": ["note"]});
+    let whole = asks(json!({
+        "title": "Publish?", "description": "Read the report.", "form": form,
+        "candidates": ["role:admin", "ada@example.org"], "due_ms": 60_000,
+        "escalation": {"after_ms": 90_000, "candidates": ["user:1"]},
+        "forbid_self_approval": true,
+    }));
+    assert_eq!((whole.title.as_str(), whole.form.as_ref()), ("Publish?", Some(&form)));
+    assert_eq!(whole.candidates, ["role:admin", "ada@example.org"]);
+    assert_eq!(whole.due, Some(Millis::new(60_000)));
+    let escalation = whole.escalation.as_ref().expect("it has one");
+    assert_eq!((escalation.after.get(), &escalation.candidates), (90_000, &vec!["user:1".into()]));
+    assert!(whole.forbids_self && whole.is_guarded());
+    for plain in [json!(true), json!("name"), json!({}), json!({"due_ms": 5, "title": null})] {
+        let asks = asks(plain);
+        assert_eq!(asks.title, "Approve `s`");
+        assert!(!asks.is_guarded());
+    }
 }
 
 #[test]

@@ -226,6 +226,7 @@ impl State {
             format: super::FORMAT,
             id: id.clone(),
             account: mine.account.clone(),
+            initiators: mine.initiators.clone(),
             at,
             revision: mine.revision,
             content_hash: String::new(),

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Asked, Fault, Figures, HeldBy, Memoised, PauseReason, Payload, SkipReason};
+use super::{Answers, Asked, Fault, Figures, HeldBy, Memoised, PauseReason, Payload, SkipReason};
 use super::{Started, Status, Verb};
 use crate::ids::{Epoch, ExecutionId, Fence};
 use crate::money::MicroUsd;
@@ -186,6 +186,9 @@ pub enum Event {
         payload: Payload,
         /// Who sent it.
         by: String,
+        /// The one wait that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answers: Option<Answers>,
     },
     /// Somebody asked for something, and what follows comes of it.
     Asked {

@@ -135,11 +135,10 @@ impl Deciding<'_> {
         }
     }
 
-    /// Gives the oldest signal of this name to the first step that waits for it.
+    /// Gives the oldest signal of this name to the first step that waits for it and may take it.
     pub(super) fn deliver(&mut self, name: &str) {
         while self.goes_on()
-            && let Some(index) = self.state.first_waiting_for(name)
-            && let Some(payload) = self.state.oldest_signal(name)
+            && let Some((index, payload)) = self.state.next_answered(name)
         {
             let step = self.state.plan.step(index).name.clone();
             let refused = match &self.state.plan.step(index).kind {
@@ -206,17 +205,5 @@ impl State {
         let attempts = attempts.filter(handed_over).map(|(at, _)| *at);
         let waits = self.waits.iter().take_while(|(at, _)| *at <= now).map(|(at, _)| *at);
         attempts.chain(waits).max()
-    }
-
-    fn first_waiting_for(&self, name: &str) -> Option<StepIndex> {
-        let waits = |index: &&StepIndex| {
-            let wait = self.step(**index).wait.as_ref();
-            wait.and_then(|wait| wait.signal.as_deref()) == Some(name)
-        };
-        self.waiting.iter().find(waits).copied()
-    }
-
-    fn oldest_signal(&self, name: &str) -> Option<Payload> {
-        self.signals.get(name)?.front().cloned()
     }
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Outcome, Payload};
+use super::{Answers, Outcome, Payload};
 use crate::ids::{ExecutionId, Fence};
 use crate::money::MicroUsd;
 use crate::time::Millis;
@@ -66,6 +66,9 @@ pub enum Message {
         name: String,
         /// What it brings.
         payload: Payload,
+        /// The one wait that it answers; absent, the first that takes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answers: Option<Answers>,
     },
     /// The result of an attempt whose worker had answered 202.
     Completed {

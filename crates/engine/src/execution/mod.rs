@@ -8,6 +8,7 @@
 mod advance;
 mod answers;
 mod apply;
+mod approvals;
 mod asks;
 mod begin;
 mod child;
@@ -41,6 +42,7 @@ pub use advance::{
     Context, Gates, Input, Memoised, NO_GATES, Outcome, Rejection, decide, reuse, start,
 };
 pub use apply::{IllegalEvent, ReplayError};
+pub use approvals::{Answers, ApprovalOutcome, ApprovalRequest};
 pub use asks::MAP_OUTPUT_BYTES_MAX;
 pub use begin::{DEPTH_MAX, is_by_binding};
 pub use effect::{Called, Child, Effect, Request, effects};

@@ -4,7 +4,7 @@
 use super::{Message, Part, PauseReason, State, Status, StepStatus, Unit};
 use crate::ids::Fence;
 use crate::money::MicroUsd;
-use crate::plan::Kind;
+use crate::plan::{Kind, StepIndex};
 
 /// Why a message is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum Applies {
     Refused(Refusal),
 }
 
-fn refuse(code: &'static str, message: impl Into<String>) -> Applies {
+pub(super) fn refuse(code: &'static str, message: impl Into<String>) -> Applies {
     Applies::Refused(Refusal { code, message: message.into() })
 }
 
@@ -45,7 +45,10 @@ impl State {
             Message::Resume { budget, .. } => self.applies_resume(*budget),
             Message::Retry { .. } => self.applies_retry(),
             Message::Rerun { step, input, .. } => self.applies_rerun(step, input.is_some()),
-            Message::Signal { name, .. } if !self.status.is_final() => self.applies_signal(name),
+            Message::Signal { name, answers, .. } if !self.status.is_final() => match answers {
+                Some(answers) => self.applies_answer(name, answers),
+                None => self.applies_signal(name),
+            },
             Message::Completed { fence, .. } if !self.status.is_final() => {
                 self.applies_completion(*fence)
             }
@@ -240,18 +243,28 @@ impl State {
             | Kind::Map(_)
             | Kind::Pipeline(_) => false,
         };
-        let mut waits = self.plan.steps.iter().zip(&self.steps).filter(|(step, _)| awaits(step));
-        let open = waits.clone().any(|(_, state)| !state.status.is_settled());
-        match (waits.next().is_some(), open) {
-            (false, _) => refuse(
+        let waits = self.plan.indices().filter(|index| awaits(self.plan.step(*index)));
+        let waits: Vec<StepIndex> = waits.collect();
+        let is_open = |index: &&StepIndex| !self.step(**index).status.is_settled();
+        let open: Vec<StepIndex> = waits.iter().filter(is_open).copied().collect();
+        let takes = open.iter().find(|index| !self.is_guarded(**index));
+        match (waits.first(), takes, open.first()) {
+            (None, ..) => refuse(
                 "signal.unknown",
                 format!("no step of the template waits for a signal `{name}`"),
             ),
-            (true, false) => refuse(
+            (Some(_), Some(_), _) => Applies::Yes,
+            (Some(_), None, Some(guarded)) => {
+                let step = &self.plan.step(*guarded).name;
+                let message = format!(
+                    "step `{step}` says who may approve it, or how: complete the task that it opens"
+                );
+                refuse("approval.by_task", message)
+            }
+            (Some(_), None, None) => refuse(
                 "signal.not_awaited",
                 format!("what waited for the signal `{name}` has come to its end"),
             ),
-            (true, true) => Applies::Yes,
         }
     }
 

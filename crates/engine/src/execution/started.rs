@@ -24,6 +24,9 @@ pub struct Started {
     /// sub-execution, which spends what its parent reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Who asked for it, as far as approvals must know: nobody known for what older builds started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub initiators: Vec<String>,
     /// When.
     pub at: Timestamp,
     /// The template's revision number.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::approvals::Kept;
 use super::work::MapState;
-use super::{Fault, Figures, Part, PauseReason, Payload, Started, Status, StepState, Unit, Work};
+use super::{ApprovalRequest, Fault, Figures, Part, PauseReason, Started, Status, StepState, Unit, Work};
 use crate::ids::{ExecutionId, Fence};
 use crate::money::MicroUsd;
 use crate::plan::{Kind, Plan, StepIndex};
@@ -82,7 +83,9 @@ pub struct State {
     /// How many steps have succeeded so far, in any generation.
     pub(super) completions: u64,
     /// Signals that nobody has waited for yet.
-    pub(super) signals: BTreeMap<String, VecDeque<Payload>>,
+    pub(super) signals: BTreeMap<String, VecDeque<Kept>>,
+    /// Approvals that were asked for, in the order in which they were.
+    pub approvals: Vec<ApprovalRequest>,
     /// Reservations of attempts whose answer is unknown: counted as spent until it comes.
     pub(super) unknown: BTreeMap<Fence, (Unit, MicroUsd)>,
     /// `data` before any step wrote into it.
@@ -141,6 +144,7 @@ impl State {
             partial_joins: Self::joins_early(&plan),
             completions: 0,
             signals: BTreeMap::new(),
+            approvals: Vec::new(),
             unknown: BTreeMap::new(),
             initial: initial_data(&started.request),
             writers: BTreeMap::new(),

@@ -4,6 +4,7 @@
 #[path = "../../tests/required/mod.rs"]
 mod required;
 
+mod approvals;
 pub(crate) mod asking;
 mod bad_input;
 mod budget;

@@ -39,9 +39,9 @@ impl Deciding<'_> {
                 let units = self.state.to_be_reset(&[unit], true);
                 self.reset(Verb::Rerun, asked, &units, input);
             }
-            Message::Signal { asked, name, payload } => {
-                let (at, by) = (self.context.now, asked.by);
-                self.emit(Event::SignalReceived { name: name.clone(), at, payload, by });
+            Message::Signal { asked, name, payload, answers } => {
+                let (at, by, name_of) = (self.context.now, asked.by, name.clone());
+                self.emit(Event::SignalReceived { name: name_of, at, payload, by, answers });
                 self.deliver(&name);
             }
             Message::Completed { fence, outcome, .. } => return self.answered(fence, outcome),

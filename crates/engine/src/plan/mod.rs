@@ -4,6 +4,7 @@
 //! together, each violation with a JSON pointer to the field; what it returns needs no further
 //! checks: names are unique, dependencies exist and form no cycle, expressions are compiled.
 
+pub mod approval;
 mod assemble;
 mod compile;
 pub mod definition;
@@ -24,6 +25,7 @@ use serde_json::{Map, Value};
 use crate::expr::{Condition, Mapping};
 use crate::money::MicroUsd;
 use crate::time::Millis;
+pub use approval::Approval;
 pub use compile::overlooked;
 use definition::FailureTolerance;
 pub use estimate::{CostEstimate, Estimate, Fate, Figures, Measured, StepEstimate, TimeEstimate};
@@ -231,6 +233,8 @@ pub struct Wait {
     pub timeout: Option<Millis>,
     /// Whether the step succeeds, with `{"timed_out": true}`, when the signal does not come.
     pub continues: bool,
+    /// What the task asks that an approval opens.
+    pub asks: Option<Box<Approval>>,
 }
 
 /// What ends a wait.

@@ -60,6 +60,7 @@ impl Watch {
             parent: None,
             restarted_from: None,
             key: None,
+            initiators: Vec::new(),
         };
         let (state, events) = start(started, Arc::clone(&plan), &context);
         let mut watch = Self {
@@ -275,7 +276,7 @@ impl Watch {
             {
                 let payload = Payload::inline(json!({"approved": true, "n": 1}));
                 let name = "go".to_owned();
-                self.input(Input::Message(Message::Signal { asked, name, payload }));
+                self.input(Input::Message(Message::Signal { asked, name, payload, answers: None }));
                 self.context.now = self.next_timer();
             }
             (None, None) => {

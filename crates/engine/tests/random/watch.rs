@@ -57,6 +57,7 @@ impl Watch {
             parent: None,
             restarted_from: None,
             key: None,
+            initiators: Vec::new(),
         };
         let (state, events) = start(started.clone(), Arc::clone(&plan), &context);
         let again = start(started, Arc::clone(&plan), &context);

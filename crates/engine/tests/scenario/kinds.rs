@@ -1,7 +1,7 @@
 //! Steps that are more than one call, and joins.
 
 use engine::execution::{
-    Asked, Fault, FaultKind, Input, Memoised, Message, Outcome, Payload, Terms,
+    Answers, Asked, Fault, FaultKind, Input, Memoised, Message, Outcome, Payload, Terms,
 };
 use engine::money::MicroUsd;
 use engine::time::Millis;
@@ -10,7 +10,16 @@ use serde_json::{Value, json};
 use super::{Play, Scenario, at, template, terms};
 
 pub fn all() -> Vec<Scenario> {
-    vec![mapped(), too_many_failed(), waited(), unheard(), nested(), joined(), called_back()]
+    vec![
+        mapped(),
+        too_many_failed(),
+        waited(),
+        unheard(),
+        approved(),
+        nested(),
+        joined(),
+        called_back(),
+    ]
 }
 
 /// Elements that are answered out of order, retried, lost, remembered, and some that fail.
@@ -68,7 +77,7 @@ fn too_many_failed() -> Scenario {
 
 fn signal(name: &str, payload: Value) -> Message {
     let asked = Asked { by: "user:ada".to_owned(), reason: None };
-    Message::Signal { asked, name: name.to_owned(), payload: Payload::inline(payload) }
+    Message::Signal { asked, name: name.to_owned(), payload: Payload::inline(payload), answers: None }
 }
 
 /// Waits for time, for signals that come before and after, and for approvals.
@@ -113,6 +122,37 @@ fn unheard() -> Scenario {
     play.message(signal("boss", json!({"approved": false})));
     play.wait(3_600_000);
     play.end("unheard")
+}
+
+/// An approval that only its task gives: withheld, asked for anew, and given.
+fn approved() -> Scenario {
+    let approval = json!({
+        "title": "Publish?", "signal": "boss", "candidates": ["role:admin"], "due_ms": 60_000,
+        "escalation": {"after_ms": 90_000, "candidates": ["ada@example.org"]},
+        "form": {"type": "object", "required": ["note"]}, "forbid_self_approval": true,
+    });
+    let steps = json!([
+        {"name": "release", "order": 1, "kind": "wait", "config": {"approval": approval}},
+        {"name": "last", "order": 2, "kind": "transform", "depends_on": ["release"],
+            "input_mapping": {"note": "$.note"}},
+    ]);
+    let answer = |generation, payload| {
+        let asked = Asked { by: "user:ada".to_owned(), reason: None };
+        let answers = Some(Answers { step: "release".to_owned(), generation });
+        Message::Signal {
+            asked,
+            name: "boss".to_owned(),
+            payload: Payload::inline(payload),
+            answers,
+        }
+    };
+    let mut play = Play::begin(template(&steps), terms());
+    play.message(answer(1, json!({"approved": false, "note": "no"})));
+    let asked = Asked { by: "key:1".to_owned(), reason: None };
+    play.message(Message::Retry { asked });
+    play.wait(1_000);
+    play.message(answer(2, json!({"approved": true, "note": "yes"})));
+    play.end("approved")
 }
 
 /// Executions of another template: one ends well, one does not, one is not waited for any longer.

@@ -287,5 +287,6 @@ fn started(definition: TemplateDefinition, terms: Terms) -> Started {
         parent: None,
         restarted_from: None,
         key: None,
+        initiators: Vec::new(),
     }
 }

@@ -125,6 +125,7 @@ impl Template {
             parent: None,
             restarted_from: None,
             key: None,
+            initiators: Vec::new(),
         }
     }
 

@@ -67,7 +67,7 @@ fn live(template: &Template, started: Started, plan: Arc<Plan>) -> State {
         let mut signal = state.steps.iter().filter_map(|step| step.wait.as_ref()?.signal.clone());
         let input = signal.next().map_or(Input::Tick, |name| {
             let payload = Payload::inline(json!({"approved": true}));
-            Input::Message(Message::Signal { asked: Asked::default(), name, payload })
+            Input::Message(Message::Signal { asked: Asked::default(), name, payload, answers: None })
         });
         events.extend(state.advance(&at(now, &gates), input).unwrap_or_default());
         if events.is_empty() {

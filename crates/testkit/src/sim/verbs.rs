@@ -97,7 +97,7 @@ impl World {
         let harmless = self.checker.is_comparable(&state.started.id) || !self.rng.chance(300);
         let tag = asked.reason.clone();
         let payload = Payload::inline(json!({"approved": harmless, "tag": tag}));
-        Some(Message::Signal { asked, name, payload })
+        Some(Message::Signal { asked, name, payload, answers: None })
     }
 
     /// Once faults are over, somebody resumes what is paused and answers what waits for signals.
@@ -132,7 +132,7 @@ impl World {
                 name.map(|name| {
                     let tag = asked.reason.clone();
                     let payload = Payload::inline(json!({"approved": true, "tag": tag}));
-                    Message::Signal { asked, name, payload }
+                    Message::Signal { asked, name, payload, answers: None }
                 })
             }
         };

@@ -46,6 +46,7 @@ impl Case {
             parent: None,
             restarted_from: None,
             key: None,
+            initiators: Vec::new(),
         }
     }
 

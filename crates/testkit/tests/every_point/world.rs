@@ -143,7 +143,7 @@ impl<'c> World<'c> {
         let Some((name, payload)) = &self.case.signal else { return };
         let (asked, name, payload) =
             (asked(), (*name).to_owned(), Payload::inline(payload.clone()));
-        let message = Message::Signal { asked, name, payload };
+        let message = Message::Signal { asked, name, payload, answers: None };
         let letter = Letter::new(&self.root, &message, Some(key));
         self.after(in_ms, Happening::Letter(Box::new(letter)));
     }

@@ -8,6 +8,7 @@ mod settle;
 
 use std::sync::Arc;
 
+use super::approvals::Kept;
 use super::{Event, Part, SkipReason, Started, State, StepStatus, Unit, WaitState};
 use crate::plan::{Plan, StepIndex};
 use crate::time::Timestamp;
@@ -210,8 +211,10 @@ impl State {
 
     fn apply_to_whole(&mut self, event: &Event) -> Applied {
         match event {
-            Event::SignalReceived { name, payload, .. } => {
-                self.signals.entry(name.clone()).or_default().push_back(payload.clone());
+            Event::SignalReceived { name, payload, by, answers, at: _ } => {
+                let (payload, by, answers) = (payload.clone(), by.clone(), answers.clone());
+                let kept = Kept { payload, by, answers };
+                self.signals.entry(name.clone()).or_default().push_back(kept);
             }
             Event::Paused { at, reason } => self.pause(*at, reason),
             Event::Resumed { at, budget } => self.resume(*at, *budget),

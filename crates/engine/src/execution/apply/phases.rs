@@ -116,6 +116,9 @@ impl State {
         for unit in in_flight {
             self.give_up_attempt(unit);
         }
+        for index in std::mem::take(&mut self.waiting) {
+            self.end_approval(index, at, (StepStatus::Cancelled, None));
+        }
         for step in &mut self.steps {
             for work in step.map.iter_mut().flat_map(|map| &mut map.elements) {
                 cancel(work, at);
@@ -136,7 +139,6 @@ impl State {
         self.queue_deadlines.clear();
         self.retrying.clear();
         self.waits.clear();
-        self.waiting.clear();
         self.ready.clear();
         self.open_maps.clear();
         self.busy = 0;

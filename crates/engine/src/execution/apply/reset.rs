@@ -36,7 +36,7 @@ impl State {
         }
         for unit in &units {
             match unit.part {
-                Part::Whole | Part::Undo => self.renew_step(unit.step),
+                Part::Whole | Part::Undo => self.renew_step(unit.step, at),
                 Part::Element(number) => self.renew_element(*unit, number, at),
             }
         }
@@ -60,7 +60,8 @@ impl State {
         Ok(())
     }
 
-    fn renew_step(&mut self, index: StepIndex) {
+    fn renew_step(&mut self, index: StepIndex, at: Timestamp) {
+        self.end_approval(index, at, (StepStatus::Cancelled, None));
         let step = &mut self.steps[index.position()];
         // Its elements are done anew, too: in a generation that none of them has had.
         let elements = step.map.iter().flat_map(|map| &map.elements);

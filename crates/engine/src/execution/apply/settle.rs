@@ -35,7 +35,7 @@ impl State {
         self.leave_the_queue(Unit::whole(index));
         self.forget_moments(Unit::whole(index));
         self.open_maps.remove(&(planned.order, index));
-        self.stop_waiting(index, status);
+        self.stop_waiting(index, at, status);
         self.set_status(Unit::whole(index), status);
         let succeeded = status == StepStatus::Succeeded;
         if self.step(index).map.is_some() && !succeeded {
@@ -177,21 +177,20 @@ impl State {
         step.started_at.get_or_insert(at);
         step.attempts = 1;
         step.wait = Some(wait);
+        self.ask_approval(index, at);
         self.set_status(Unit::whole(index), StepStatus::Waiting);
     }
 
     /// A wait that ends takes the signal that ended it.
-    fn stop_waiting(&mut self, index: StepIndex, status: StepStatus) {
+    fn stop_waiting(&mut self, index: StepIndex, at: Timestamp, status: StepStatus) {
         let Some(wait) = self.steps[index.position()].wait.take() else { return };
         self.waiting.remove(&index);
         if let Some(until) = wait.until {
             self.waits.remove(&(until, index));
         }
-        if status == StepStatus::Cancelled {
-            return;
-        }
-        let kept = wait.signal.and_then(|name| self.signals.get_mut(&name));
-        kept.and_then(std::collections::VecDeque::pop_front);
+        let name = wait.signal.filter(|_| status != StepStatus::Cancelled);
+        let took = name.and_then(|name| self.take_signal(index, &name));
+        self.end_approval(index, at, (status, took));
     }
 
     fn forget_moments(&mut self, unit: Unit) {

@@ -158,7 +158,7 @@ fn what_a_template_itself_asks_in_vain_fails_the_execution() {
 
 fn signal(name: &str) -> Message {
     let payload = Payload::inline(json!({}));
-    Message::Signal { asked: by_key(), name: name.to_owned(), payload }
+    Message::Signal { asked: by_key(), name: name.to_owned(), payload, answers: None }
 }
 
 fn rerun(path: &str, input: Option<Value>) -> Message {

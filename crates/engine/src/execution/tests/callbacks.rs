@@ -210,6 +210,7 @@ fn an_attempt_that_was_called_off_is_late_when_it_is_reported() {
         asked: ada(),
         name: "none".to_owned(),
         payload: crate::execution::Payload::inline(json!({})),
+        answers: None,
     };
     assert_eq!(story.refused(asked), "signal.unknown");
 }

@@ -123,7 +123,7 @@ impl Story {
 
     pub(crate) fn signal(&mut self, name: &str, payload: Value) {
         let (name, payload) = (name.to_owned(), Payload::inline(payload));
-        self.message(Message::Signal { asked: by_key(), name, payload });
+        self.message(Message::Signal { asked: by_key(), name, payload, answers: None });
     }
 
     /// The output of a step.

@@ -323,6 +323,7 @@ pub(crate) fn started(template: TemplateDefinition, terms: Terms, request: Value
         format: FORMAT,
         id: ExecutionId::new(at(0), ShardId(0), 7),
         account: "default".to_owned(),
+        initiators: Vec::new(),
         at: at(0),
         revision: 1,
         content_hash: "hash".to_owned(),

@@ -134,7 +134,7 @@ fn a_signal_that_does_not_come_in_time_fails_the_wait_or_lets_it_go_on() {
     story.wait(60_000);
     assert_eq!((story.output("w"), story.ended()), (&json!({"timed_out": true}), "running"));
     let (asked, payload) = (super::kinds::by_key(), Payload::inline(json!("late")));
-    let late = Message::Signal { asked, name: "go".to_owned(), payload };
+    let late = Message::Signal { asked, name: "go".to_owned(), payload, answers: None };
     assert!(matches!(story.state.applies(&late), Applies::Refused(_)), "no step waits for it");
 }
 
@@ -242,7 +242,7 @@ fn a_signal_of_an_execution_that_has_ended_is_refused() {
     let mut story = Story::begin(vec![signal("w")]);
     story.signal("go", json!(1));
     let (asked, payload) = (super::kinds::by_key(), Payload::inline(json!(2)));
-    let late = Message::Signal { asked, name: "go".to_owned(), payload };
+    let late = Message::Signal { asked, name: "go".to_owned(), payload, answers: None };
     let Applies::Refused(refusal) = story.state.applies(&late) else { panic!("it has ended") };
     assert_eq!(refusal.code, "execution.ended");
     assert_eq!(story.state.active(story.now.plus(Millis::from_secs(9))), Millis::ZERO);

@@ -1,5 +1,6 @@
 //! From a definition to a plan, with every violation reported at once.
 
+mod approval;
 mod call;
 mod config;
 mod each;

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::Check;
+use super::approval::Written;
 use super::each::is_computed;
 use super::fields::{Fields, kind_of};
 use crate::plan::definition::StepDefinition;
-use crate::plan::{Awaited, Wait, moment};
+use crate::plan::{Approval, Awaited, Wait, moment};
 use crate::time::Millis;
 
 /// What may end a wait; a step has exactly one of them.
@@ -18,17 +19,9 @@ pub(super) struct Settings {
     delay: Option<Millis>,
     until: Option<Value>,
     signal: Option<String>,
-    approval: Option<Approval>,
+    approval: Option<Written>,
     timeout: Option<Millis>,
     continues: bool,
-}
-
-/// Whose approval is waited for.
-enum Approval {
-    /// The signal is called like the step.
-    Own,
-    /// The signal of this name.
-    Named(String),
 }
 
 impl Fields<'_, '_> {
@@ -72,23 +65,6 @@ impl Fields<'_, '_> {
         self.check.name(&self.at("signal"), &name, "signal");
         Some(name)
     }
-
-    fn approval(&mut self) -> Option<Approval> {
-        let approval =
-            self.read("approval", "true or the name of a signal", |value| match value {
-                Value::Bool(true) => Some(Approval::Own),
-                Value::String(name) => Some(Approval::Named(name.clone())),
-                Value::Null
-                | Value::Bool(false)
-                | Value::Number(_)
-                | Value::Array(_)
-                | Value::Object(_) => None,
-            })?;
-        if let Approval::Named(name) = &approval {
-            self.check.name(&self.at("approval"), name, "signal");
-        }
-        Some(approval)
-    }
 }
 
 impl Check<'_> {
@@ -110,16 +86,19 @@ impl Check<'_> {
             Some(until) => self.until(&format!("{base}/config/until"), until),
             None => None,
         };
-        let approval = approval.map(|approval| match approval {
-            Approval::Own => definition.name.clone(),
-            Approval::Named(name) => name,
-        });
+        let (approval, asks) = match approval {
+            Some(Written { signal, asks }) => {
+                let name = signal.unwrap_or_else(|| definition.name.clone());
+                (Some(name), Some(Box::new(titled(asks, &definition.name))))
+            }
+            None => (None, None),
+        };
         let of = delay
             .map(Awaited::Delay)
             .or(until)
             .or(signal.map(Awaited::Signal))
             .or(approval.map(Awaited::Approval))?;
-        Some(Wait { of, timeout, continues })
+        Some(Wait { of, timeout, continues, asks })
     }
 
     fn until(&mut self, pointer: &str, source: &Value) -> Option<Awaited> {
@@ -148,6 +127,14 @@ impl Check<'_> {
                 self.report(format!("{base}/{field}"), "step.unexpected_field", message);
             }
         }
+    }
+}
+
+/// A task that says nothing else is called after its step.
+fn titled(asks: Approval, step: &str) -> Approval {
+    match asks.title.is_empty() {
+        true => Approval { title: format!("Approve `{step}`"), ..asks },
+        false => asks,
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Database, DbError, Rows, statements};
 
 /// The version that this build was written for.
-pub const SCHEMA_VERSION: i64 = 14;
+pub const SCHEMA_VERSION: i64 = 15;
 
 /// The numbers of the migrations that this build was written for, in order: those of the folder
 /// `migrations`, which build.rs reads.

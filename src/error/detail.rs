@@ -27,6 +27,7 @@ pub fn with_detail_list(reply: ErrorReply) -> Result<ValidationReply, Box<ErrorR
         timestamp,
         pipeline_id: _,
         pipeline_url: _,
+        current: _,
         violations,
         retry_suggestions,
     } = reply;

@@ -38,6 +38,10 @@ pub struct ErrorReply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub pipeline_url: Option<String>,
+    /// How the thing stands that a change was meant of, where it is another than the caller knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    pub current: Option<serde_json::Value>,
     /// Everything that does not fit, each with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]

@@ -19,6 +19,7 @@ mod pipeline;
 mod plan;
 pub mod registry;
 mod service;
+pub mod tasks;
 mod tool_calls;
 mod why;
 
@@ -55,4 +56,4 @@ pub use service::{
 pub use tool_calls::{
     InvokeReply, InvokeRequest, InvokedArtifact, ToolBreaker, ToolTerms, ToolTermsRequest,
 };
-pub use why::{EventsQuery, ExecutionPhase, WhyDriver, WhyReply, WhyStep, WhyTool};
+pub use why::{EventsQuery, ExecutionPhase, WhyDriver, WhyReply, WhyStep, WhyTask, WhyTool};

@@ -108,4 +108,27 @@ pub struct WhyStep {
     /// When it will next be tried or given up, where that is known.
     #[schema(format = DateTime)]
     pub next_at: Option<String>,
+    /// The task that gives the approval it waits for; left out where it waits for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub task: Option<WhyTask>,
+}
+
+/// The task that somebody must complete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WhyTask {
+    /// Its id.
+    #[schema(format = "uuid")]
+    pub task_id: String,
+    /// What is to be decided.
+    pub title: String,
+    /// Who may complete it; none, everybody of the account may.
+    pub candidates: Vec<String>,
+    /// Who has claimed it.
+    pub claimed_by: Option<String>,
+    /// When it is overdue.
+    #[schema(format = DateTime)]
+    pub due_at: Option<String>,
+    /// Where it is.
+    pub task_url: String,
 }

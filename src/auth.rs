@@ -11,6 +11,7 @@ mod need;
 mod person;
 mod scope;
 pub mod token;
+mod words;
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};

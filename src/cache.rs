@@ -94,6 +94,10 @@ pub fn keepable(config: &Config, state: &State) -> Option<Keepable> {
         SkipReason::Condition | SkipReason::Strategy => false,
     };
     let whole = !state.steps.iter().any(|step| step.skipped.as_ref().is_some_and(lacking));
+    // What somebody approved was approved once.
+    if !state.approvals.is_empty() {
+        return None;
+    }
     if !wanted || !whole || state.status != Status::Completed || state.is_cache_hit() {
         return None;
     }

@@ -9,6 +9,7 @@ mod from;
 mod response;
 mod shortfall;
 mod sign_in;
+mod standing;
 
 use api_types::ErrorReply;
 use engine::admission::Exhausted;
@@ -21,6 +22,7 @@ pub use codes::ErrorCode;
 pub use detail::{DetailList, with_detail_list};
 pub use shortfall::Shortfall;
 pub use sign_in::SignInFault;
+pub use standing::Standing;
 
 /// The most violations that one reply lists, and that its detail spells out.
 pub const VIOLATIONS_MAX: usize = 100;
@@ -93,6 +95,8 @@ pub enum ApiError {
     ResourceInUse { kind: &'static str, name: String, message: String },
     /// The thing is not as it was when the caller read it.
     ResourceChanged { kind: &'static str, name: String },
+    /// The change does not fit how the thing stands.
+    Standing(Box<Standing>),
     /// The alert is resolved: nothing can be said of it any more.
     AlertResolved { id: String },
     /// The key is revoked, has expired or was rotated.
@@ -186,6 +190,7 @@ impl ApiError {
             timestamp,
             pipeline_id: execution.map(ToString::to_string),
             pipeline_url: execution.map(|id| format!("/pipeline/{id}")),
+            current: self.current(),
             violations: violations.iter().map(wire_violation).collect(),
             retry_suggestions,
         }
@@ -255,6 +260,7 @@ impl ApiError {
             }
             Self::ResourceChanged { kind, name } => Parts::of(Code::ResourceChanged)
                 .detail(format!("The {kind} '{name}' is not as If-Match says")),
+            Self::Standing(standing) => Parts::of(standing.code).detail(&*standing.message),
             Self::AlertResolved { id } => {
                 Parts::of(Code::AlertResolved).detail(format!("The alert '{id}' is resolved"))
             }

@@ -39,6 +39,7 @@ mod router;
 mod schema;
 mod security;
 mod serve;
+mod tasks;
 pub mod templates;
 mod trace;
 mod within;
@@ -78,14 +79,15 @@ async fn fetch(
 }
 
 /// Each minute: what is overdue wakes, workers and nodes are asked how they are, the
-/// figures learn what ended and are looked at for what got worse, and what is old is archived.
+/// figures learn what ended and are looked at for what got worse, late tasks are told of, and what
+/// is old is archived.
 #[event(scheduled)]
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     let site = site(env);
     join5(
         driver::sweep(&site),
         join(health::check_if_due(&site), health::check_nodes(&site)),
-        figures::keep_up(&site),
+        join(figures::keep_up(&site), tasks::upkeep::keep_up(&site)),
         alerting::check_if_due(&site),
         archive::sweep_if_due(&site),
     )

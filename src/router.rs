@@ -185,6 +185,20 @@ fn agents() -> OpenApiRouter {
         .routes(routes!(chat::summarise_message))
 }
 
+/// Work for people, and approvals.
+fn tasks() -> OpenApiRouter {
+    use crate::api::tasks::{act, change, list, make};
+    OpenApiRouter::new()
+        .routes(routes!(list::list_tasks))
+        .routes(routes!(make::create_task))
+        .routes(routes!(list::show_task))
+        .routes(routes!(change::change_task))
+        .routes(routes!(change::delete_task))
+        .routes(routes!(act::claim_task))
+        .routes(routes!(act::release_task))
+        .routes(routes!(act::complete_task))
+}
+
 /// The tool registry, whose clients know its form of a 422 from FastAPI services.
 fn registry() -> OpenApiRouter {
     OpenApiRouter::new()
@@ -252,7 +266,8 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    let audiences = [public(), client(), people(), worker(), admin(), agents(), registry()];
+    let audiences =
+        [public(), client(), people(), worker(), admin(), agents(), tasks(), registry()];
     audiences.into_iter().fold(OpenApiRouter::with_openapi(openapi::base()), OpenApiRouter::merge)
 }
 

@@ -86,6 +86,7 @@ impl World {
             steps,
             facts: Facts::default(),
             artifacts: Vec::new(),
+            tasks: Vec::new(),
         });
         (here, wait(find(&self.db, self, id)).unwrap())
     }

@@ -74,6 +74,7 @@ fn five_steps(id: &str, journal_seq: u64) -> Projected {
         steps,
         facts: Facts::default(),
         artifacts: Vec::new(),
+        tasks: Vec::new(),
     }
 }
 
@@ -98,6 +99,7 @@ fn what_was_projected_is_read_back_whole() {
         steps: vec![failed, step("merge", None), step("one", Some("w"))],
         facts: Facts::default(),
         artifacts: Vec::new(),
+        tasks: Vec::new(),
     };
     wait(project(&db, std::slice::from_ref(&projected))).unwrap();
     let (execution, mut steps) = wait(by_pipeline_id(&db, "pipe_1")).unwrap().unwrap();

@@ -88,6 +88,7 @@ pub async fn invoke_tool(
     let start = Start {
         account: account.to_owned(),
         key_budget: authorized.caller.key_budget().cloned(),
+        initiators: authorized.caller.selves(),
         plan,
         definition: Arc::new(definition),
         revision: 0,

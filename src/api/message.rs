@@ -25,9 +25,9 @@ use crate::request::RequestContext;
 use crate::templates::sha256_hex;
 
 /// How long an answer waits for the message to be met, where the client does not say.
-const WAIT_DEFAULT: Millis = Millis::new(1500);
+pub const WAIT_DEFAULT: Millis = Millis::new(1500);
 /// The longest that a client may make it wait.
-const WAIT_MAX: Millis = Millis::from_secs(10);
+pub const WAIT_MAX: Millis = Millis::from_secs(10);
 
 /// Something to say to an execution.
 pub struct Telling<'a> {
@@ -152,7 +152,8 @@ pub fn unchanged(state: &State, telling: &Telling<'_>) -> Result<Response, ApiEr
     reply(state, telling, VerbStatus::Unchanged, None)
 }
 
-fn not_stored(id: &ExecutionId, posted: Posted) -> ApiError {
+/// Why a message was not stored.
+pub fn not_stored(id: &ExecutionId, posted: Posted) -> ApiError {
     match posted {
         Posted::Stored(_) | Posted::Unknown => ApiError::PipelineNotFound,
         Posted::Ended => {

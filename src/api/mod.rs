@@ -26,6 +26,7 @@ pub mod result;
 pub mod service;
 pub mod signal;
 mod stored;
+pub mod tasks;
 pub mod templates;
 pub mod tool_terms;
 pub mod verbs;

@@ -63,8 +63,10 @@ pub async fn restart(
         RevisionChoice::Same => same(&context, &old, key),
         RevisionChoice::Newest => newest(&context, &old, key).await?,
     };
-    // Who asks for it pays for it.
-    let start = Start { key_budget: authorized.caller.key_budget().cloned(), ..start };
+    // Who asks for it pays for it, and does not approve it.
+    let (key_budget, initiators) =
+        (authorized.caller.key_budget().cloned(), authorized.caller.selves());
+    let start = Start { key_budget, initiators, ..start };
     if let Some(limit) = start.terms.budget {
         let estimate = start.plan.estimate(&start.terms);
         if let Some(shortfall) = Shortfall::of(&estimate, limit, Vec::new) {
@@ -96,6 +98,7 @@ fn same(context: &RequestContext, old: &State, key: Option<Key>) -> Start {
     Start {
         account: started.account.clone(),
         key_budget: None,
+        initiators: Vec::new(),
         plan: Arc::clone(&old.plan),
         definition: Arc::clone(&started.definition),
         revision: started.revision,

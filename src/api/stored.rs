@@ -20,6 +20,7 @@ pub async fn find(
             steps,
             facts: Facts::default(),
             artifacts: Vec::new(),
+            tasks: Vec::new(),
         }));
     }
     let storage = Storage::new(context.bindings(), context.config().journal_shards);

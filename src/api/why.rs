@@ -1,6 +1,8 @@
 //! Why an execution is not moving, in words.
 
-use api_types::{ExecutionPhase, WhyDriver, WhyReply, WhyStep, WhyTool};
+use std::collections::BTreeMap;
+
+use api_types::{ExecutionPhase, WhyDriver, WhyReply, WhyStep, WhyTask, WhyTool};
 use axum::Json;
 use engine::execution::{Blocked, Blocker, State, Status};
 use engine::ids::Seq;
@@ -11,11 +13,11 @@ use super::message::{own_shard, without_journal};
 use super::pipeline::word;
 use crate::auth::{Authorized, ClientRead};
 use crate::clock::now;
-use crate::db::iso;
+use crate::db::{iso, tasks};
 use crate::driver::{self, ReadError, Standing};
 use crate::error::ApiError;
 use crate::extract::ExecutionPath;
-use crate::journal::replay;
+use crate::journal::{approvals, replay};
 use crate::openapi::{CLIENT, ClientErrors, JournalErrors};
 use crate::request::RequestContext;
 
@@ -51,7 +53,39 @@ pub async fn why(
         return Err(ApiError::PipelineNotFound);
     }
     let (state, since, last) = replay::history(&records).map_err(ReadError::from)?;
-    reply(&state, &standing, Moments { since, last, now: now() }).map(Json)
+    let tasks = tasks_of(&context, &state).await;
+    reply(&state, &standing, &tasks, Moments { since, last, now: now() }).map(Json)
+}
+
+/// The tasks that must be completed, by step. Who may do so now, their rows know; before those are
+/// written, and where the database does not answer, the template does.
+async fn tasks_of(context: &RequestContext, state: &State) -> BTreeMap<String, WhyTask> {
+    let open: Vec<_> = state.approvals.iter().filter(|request| request.end.is_none()).collect();
+    if open.is_empty() {
+        return BTreeMap::new();
+    }
+    let rows = match context.database() {
+        Ok(database) => tasks::of_execution(&database, state.started.id.as_str()).await,
+        Err(_) => Ok(Vec::new()),
+    };
+    let rows = rows.unwrap_or_default();
+    let named = open.into_iter().filter_map(|request| {
+        let task_id = approvals::task_id(state, request);
+        let asks = state.asks(request.step)?;
+        let row = rows.iter().find(|row| row.task_id == task_id);
+        let due_at = asks.due.map(|due| iso(request.at.plus(due)));
+        let task_url = format!("/api/v1/collab/tasks/{task_id}");
+        let task = WhyTask {
+            title: asks.title.clone(),
+            candidates: row.map_or(&asks.candidates, |row| &row.candidates).clone(),
+            claimed_by: row.and_then(|row| row.claimed_by.clone()),
+            due_at: row.map_or(due_at, |row| row.due_at.clone()),
+            task_id,
+            task_url,
+        };
+        Some((state.plan.step(request.step).name.clone(), task))
+    });
+    named.collect()
 }
 
 #[derive(Clone, Copy)]
@@ -61,16 +95,21 @@ struct Moments {
     now: Timestamp,
 }
 
-fn reply(state: &State, standing: &Standing, moments: Moments) -> Result<WhyReply, ApiError> {
+fn reply(
+    state: &State,
+    standing: &Standing,
+    tasks: &BTreeMap<String, WhyTask>,
+    moments: Moments,
+) -> Result<WhyReply, ApiError> {
     let blocked = state.why(moments.now);
-    let steps = blocked.iter().take(STEPS_MAX).map(step_of);
+    let steps = blocked.iter().take(STEPS_MAX).map(|step| step_of(step, tasks));
     let lease_until = standing.lease_until.filter(|until| *until > moments.now);
     Ok(WhyReply {
         pipeline_id: state.started.id.to_string(),
         status: word(state.status.as_str().to_owned())?,
         since: iso(moments.since),
         last_event_at: iso(moments.last),
-        summary: summary(state, standing, &blocked, moments),
+        summary: summary(state, standing, &blocked, moments) + &asked(&blocked, tasks),
         driver: WhyDriver {
             phase: match standing.phase {
                 Phase::Active => ExecutionPhase::Active,
@@ -100,7 +139,7 @@ fn not_chosen(state: &State) -> Vec<WhyTool> {
     tools.take(STEPS_MAX).collect()
 }
 
-fn step_of(blocked: &Blocked) -> Result<WhyStep, ApiError> {
+fn step_of(blocked: &Blocked, tasks: &BTreeMap<String, WhyTask>) -> Result<WhyStep, ApiError> {
     let status = word(blocked.status.as_str().to_owned())?;
     Ok(WhyStep {
         step: blocked.step.clone(),
@@ -108,7 +147,16 @@ fn step_of(blocked: &Blocked) -> Result<WhyStep, ApiError> {
         blocker: blocked.by.kind().to_owned(),
         reason: blocked.by.to_string(),
         next_at: blocked.next_at.map(iso),
+        task: tasks.get(&blocked.step).cloned(),
     })
+}
+
+/// Which task must be completed, where that is what holds it.
+fn asked(blocked: &[Blocked], tasks: &BTreeMap<String, WhyTask>) -> String {
+    match root(blocked).and_then(|first| tasks.get(&first.step)) {
+        Some(task) => format!("; its task {} is to be completed: {}", task.task_id, task.title),
+        None => String::new(),
+    }
 }
 
 /// One sentence for a person.
@@ -229,6 +277,34 @@ mod tests {
         }
     }
 
+    fn none() -> BTreeMap<String, WhyTask> {
+        BTreeMap::new()
+    }
+
+    #[test]
+    fn a_wait_for_an_approval_names_its_task() {
+        let approval = json!({"title": "Release?", "candidates": ["role:admin"]});
+        let step = json!({
+            "name": "w", "order": 1, "kind": "wait", "config": { "approval": approval },
+        });
+        let state = begun(json!({ "name": "t", "steps": [step] }), json!({}));
+        let task = WhyTask {
+            task_id: "0193".to_owned(),
+            title: "Release?".to_owned(),
+            candidates: vec!["role:admin".to_owned()],
+            claimed_by: None,
+            due_at: None,
+            task_url: "/api/v1/collab/tasks/0193".to_owned(),
+        };
+        let tasks = BTreeMap::from([("w".to_owned(), task.clone())]);
+        let reply = reply(&state, &standing(0), &tasks, moments()).unwrap();
+        assert_eq!(reply.steps[0].task, Some(task));
+        assert_eq!(
+            reply.summary,
+            "step `w` waits for the signal `w`; its task 0193 is to be completed: Release?"
+        );
+    }
+
     fn moments() -> Moments {
         let at = Timestamp::from_millis;
         Moments { since: at(0), last: at(5), now: at(1000) }
@@ -236,7 +312,7 @@ mod tests {
 
     #[test]
     fn each_unfinished_step_says_what_holds_it() {
-        let reply = reply(&running(), &standing(0), moments()).unwrap();
+        let reply = reply(&running(), &standing(0), &none(), moments()).unwrap();
         let blockers: Vec<_> = reply.steps.iter().map(|step| step.blocker.as_str()).collect();
         assert_eq!(blockers, ["answer", "dependency"]);
         assert!(reply.summary.starts_with("step `a` waits for its worker's answer until 00:00:20"));
@@ -253,7 +329,7 @@ mod tests {
         let step = &mut state.steps[0];
         step.status = engine::execution::StepStatus::Retrying;
         (step.attempt, step.retry_at, step.fault) = (None, Some(retry_at), Some(fault));
-        let sentence = reply(&state, &standing(2), moments()).unwrap().summary;
+        let sentence = reply(&state, &standing(2), &none(), moments()).unwrap().summary;
         assert_eq!(
             sentence,
             "step `a` waits for its next attempt at 00:00:05 after: worker answered 503; 1 more \
@@ -268,7 +344,7 @@ mod tests {
         state.finished_at = Some(Timestamp::from_millis(61_000));
         state.fault = Some(Fault::new(FaultKind::Limit, "c", "too late"));
         let ended = Standing { phase: Phase::Ended, lease_until: None, ..standing(0) };
-        let reply = reply(&state, &ended, moments()).unwrap();
+        let reply = reply(&state, &ended, &none(), moments()).unwrap();
         assert_eq!(reply.summary, "the execution ended failed at 00:01:01: too late");
         assert!(!reply.driver.at_work);
         state.status = Status::Paused;
@@ -282,7 +358,7 @@ mod tests {
     fn a_lease_that_has_run_out_is_nobodys() {
         let late =
             Moments { now: Timestamp::from_millis(30_000).plus(Millis::new(1)), ..moments() };
-        let reply = reply(&running(), &standing(0), late).unwrap();
+        let reply = reply(&running(), &standing(0), &none(), late).unwrap();
         assert!(!reply.driver.at_work);
     }
 }

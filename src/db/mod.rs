@@ -52,6 +52,7 @@ pub mod samples;
 pub mod sessions;
 pub mod sign_in_attempts;
 pub mod stats;
+pub mod tasks;
 pub mod templates;
 pub mod tool_calls;
 pub mod tool_search;
@@ -85,7 +86,7 @@ pub(crate) use statements;
 
 /// Every SQL statement of the shell that goes to D1.
 pub fn all_statements() -> Vec<Sql> {
-    let agents = agents::statements();
+    let (agents, tasks) = (agents::statements(), tasks::statements());
     [
         accounts::STATEMENTS,
         &agents,
@@ -121,6 +122,7 @@ pub fn all_statements() -> Vec<Sql> {
         sessions::STATEMENTS,
         sign_in_attempts::STATEMENTS,
         stats::STATEMENTS,
+        &tasks,
         templates::STATEMENTS,
         tool_search::STATEMENTS,
         tools::STATEMENTS,

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::executions::{Execution, Step};
 use super::projection_counts::{COUNT_EXECUTIONS, COUNT_STEPS, FACTS, execution_facts, step_facts};
 pub use super::projection_counts::{Facts, Saving};
-use super::{Database, DbError, DbErrorKind, Statement, execution_artifacts, statements};
+use super::{Database, DbError, DbErrorKind, Statement, execution_artifacts, statements, tasks};
 
 /// The most bytes of rows in one parameter; D1 takes 2 MB.
 const PARAM_BYTES_MAX: usize = 1_000_000;
@@ -133,6 +133,8 @@ pub struct Projected {
     pub facts: Facts,
     /// What its tools made: see [`execution_artifacts`].
     pub artifacts: Vec<Value>,
+    /// The approvals that it asked for: see [`tasks`].
+    pub tasks: Vec<Value>,
 }
 
 #[derive(Serialize)]
@@ -204,6 +206,8 @@ struct Writer {
     done: Vec<Vec<Statement>>,
     /// What tools made: it goes before the rows that say that it was seen.
     artifacts: Vec<Array>,
+    /// What people are asked.
+    tasks: Vec<Array>,
     executions: Array,
     ends: Array,
     facts: Array,
@@ -227,7 +231,7 @@ struct Array {
 
 impl Writer {
     fn execution(&mut self, projected: &Projected) {
-        let Projected { execution, facts, artifacts, steps: _ } = projected;
+        let Projected { execution, facts, artifacts, tasks, steps: _ } = projected;
         let row = fitting(execution, &["result", "request"]);
         let made: Vec<String> = artifacts.iter().map(Value::to_string).collect();
         if !self.executions.has_room(&row) {
@@ -240,12 +244,15 @@ impl Writer {
         let end = json!([pipeline_id, journal_seq, said]).to_string();
         let facts = json!([pipeline_id, journal_seq, nested, optimizations]).to_string();
         self.bytes += row.len() + end.len() + facts.len();
-        for artifact in &made {
-            if self.artifacts.last().is_none_or(|array| !array.has_room(artifact)) {
-                self.artifacts.push(Array::default());
+        let asked: Vec<String> = tasks.iter().map(Value::to_string).collect();
+        for (rows, arrays) in [(&made, &mut self.artifacts), (&asked, &mut self.tasks)] {
+            for row in rows {
+                if arrays.last().is_none_or(|array| !array.has_room(row)) {
+                    arrays.push(Array::default());
+                }
+                arrays.last_mut().expect("one was pushed").push(row);
+                self.bytes += row.len();
             }
-            self.artifacts.last_mut().expect("one was pushed").push(artifact);
-            self.bytes += artifact.len();
         }
         self.executions.push(&row);
         self.ends.push(&end);
@@ -292,6 +299,9 @@ impl Writer {
         let mut batch = Vec::new();
         for array in std::mem::take(&mut self.artifacts) {
             batch.push(execution_artifacts::RECORD.with(array.close()));
+        }
+        for array in std::mem::take(&mut self.tasks) {
+            batch.push(tasks::recording(array.close()));
         }
         if self.executions.rows > 0 {
             let [ends, executions, facts] =

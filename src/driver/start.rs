@@ -35,6 +35,8 @@ pub struct Start {
     pub account: String,
     /// The budget of the key that asks for it, where that is an issued one.
     pub key_budget: Option<KeyFunds>,
+    /// Who asks for it, as approvals must know: [`crate::auth::Caller::selves`].
+    pub initiators: Vec<String>,
     /// The template's plan.
     pub plan: Arc<Plan>,
     /// What the plan was compiled from.
@@ -200,6 +202,7 @@ fn started(start: &Start, id: ExecutionId) -> Started {
         id,
         account: start.account.clone(),
         key: start.key_budget.as_ref().map(|budget| budget.id.clone()),
+        initiators: start.initiators.clone(),
         at: clock::now(),
         revision: start.revision,
         content_hash: start.content_hash.clone(),

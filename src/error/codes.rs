@@ -123,6 +123,20 @@ codes! {
         ["Change what uses it first; detail names that."];
     ResourceChanged PRECONDITION_FAILED "resource.changed" "It was changed meanwhile"
         ["Read it anew, and send the ETag of that reply in If-Match."];
+    TaskVersion CONFLICT "task.version_conflict" "The task was changed meanwhile"
+        ["Look at current, and send the change again with its version."];
+    TaskClosed CONFLICT "task.closed" "The task is closed"
+        ["GET the task to see what it came to."];
+    TaskClaimed CONFLICT "task.claimed" "Somebody else has claimed the task"
+        ["Ask whoever has it to release it, or choose another task."];
+    TaskOfExecution CONFLICT "task.of_execution" "An execution opened the task"
+        ["Complete it, or cancel the execution that waits for it."];
+    TaskNotCandidate FORBIDDEN "task.not_candidate" "The task is for others"
+        ["Ask one of its candidates, or an administrator to name you."];
+    TaskSelfApproval FORBIDDEN "task.self_approval" "Nobody approves what they began"
+        ["Ask somebody else to complete the task."];
+    ApprovalByTask CONFLICT "approval.by_task" "The approval is given by its task"
+        ["GET /pipeline/{id}/why names the task: complete it."];
     AlertResolved CONFLICT "alert.resolved" "The alert is resolved"
         ["GET /admin/alerts?status=unresolved lists what is wrong now."];
     KeyOver CONFLICT "api_key.over" "The key is over"

@@ -1,6 +1,7 @@
 //! The Durable Object that holds the journals of a shard: performs what [`engine::shard`] decides.
 //! It makes no call to a worker, and none but to its own storage while a driver waits for it.
 
+pub mod approvals;
 pub mod artifacts;
 pub mod client;
 pub mod projection;

@@ -10,7 +10,7 @@ use engine::shard::Projected;
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
-use super::artifacts;
+use super::{approvals, artifacts};
 use super::replay::{self, ReplayError};
 use crate::accounts::may_have_reserved;
 use crate::bindings::{Bindings, Missing};
@@ -136,6 +136,7 @@ pub fn rows_of(state: &State, seq: u64, now: Timestamp) -> db::projection::Proje
         steps: steps.map(|index| step_of(state, index, now)).collect(),
         facts: facts_of(state, now),
         artifacts: Vec::new(),
+        tasks: approvals::rows(state),
     }
 }
 

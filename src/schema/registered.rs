@@ -52,6 +52,13 @@ pub fn check(schema: &Value, prefix: &str) -> Vec<Violation> {
     build(schema, prefix).err().into_iter().map(|found| *found).collect()
 }
 
+/// Everything in `instance` that does not fit a schema, or why the schema is none; pointers begin
+/// with `prefix`.
+pub fn misfits(schema: &Value, instance: &Value, prefix: &str) -> Result<Vec<Violation>, String> {
+    let validator = compile(schema, Named::Nowhere).map_err(|found| found.message)?;
+    Ok(violations(&validator, instance, prefix))
+}
+
 /// The schema compiled, or what first keeps it from being so.
 pub(super) fn compile(schema: &Value, named: Named) -> Result<Validator, Refusal> {
     limits(schema, "", named)?;

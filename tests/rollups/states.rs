@@ -74,7 +74,7 @@ pub fn state(random: &mut Random, id: u64, journal_seq: u64) -> Projected {
     let optimizations = optimizations.collect();
     let steps = (0..1 + id % 3).map(|n| step(random, n)).collect();
     let facts = Facts { nested: id.is_multiple_of(5), optimizations };
-    Projected { execution, steps, facts, artifacts: Vec::new() }
+    Projected { execution, steps, facts, artifacts: Vec::new(), tasks: Vec::new() }
 }
 
 fn step(random: &mut Random, n: u64) -> Step {

@@ -146,6 +146,7 @@ fn start_of(
     Start {
         account: caller.account().to_owned(),
         key_budget: caller.key_budget().cloned(),
+        initiators: caller.selves(),
         plan: Arc::clone(&published.plan),
         definition: Arc::clone(&published.definition),
         revision: published.revision,

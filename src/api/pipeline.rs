@@ -123,7 +123,7 @@ async fn bring_payloads(context: &RequestContext, steps: &mut [Step]) -> Result<
 
 /// The reply about an execution.
 pub fn view(rows: Projected, disclosure: Disclosure) -> Result<PipelineReply, ApiError> {
-    let Projected { execution, steps, facts: _, artifacts: _ } = rows;
+    let Projected { execution, steps, facts: _, artifacts: _, tasks: _ } = rows;
     let Execution {
         pipeline_id,
         account_id: _,

@@ -2409,108 +2409,6 @@ BEGIN
   UPDATE jobs SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.id;
 END;
 
--- == put back ==
-
-INSERT INTO worker_registry (
-  worker_name, display_name, description, version, service_binding, base_url, endpoints,
-  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
-  timeout_ms, max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
-  health_check_endpoint, last_health_check, health_status, default_config, created_at, updated_at
-)
-SELECT
-  worker_name, display_name, description, version, service_binding, base_url, endpoints,
-  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
-  timeout_ms, max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
-  health_check_endpoint, last_health_check, health_status, default_config, created_at, updated_at
-FROM kept_worker_registry;
-
-INSERT INTO pipeline_templates (
-  name, display_name, description, category, is_active, is_default, allow_parallel,
-  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
-  estimated_cost_usd, estimated_time_ms, created_at, updated_at
-)
-SELECT
-  name, display_name, description, category, is_active, is_default, allow_parallel,
-  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
-  estimated_cost_usd, estimated_time_ms, created_at, updated_at
-FROM kept_pipeline_templates;
-
-INSERT INTO pipeline_steps (
-  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
-  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
-  fallback_worker, config, created_at, updated_at
-)
-SELECT
-  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
-  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
-  fallback_worker, config, created_at, updated_at
-FROM kept_pipeline_steps;
-
-INSERT INTO pipeline_executions (
-  id, pipeline_id, account_id, template_name, template_revision, topic, status,
-  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
-  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
-  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
-  journal_seq, created_at, started_at, completed_at, updated_at
-)
-SELECT
-  id, pipeline_id, account_id, template_name, template_revision, topic, status,
-  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
-  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
-  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
-  journal_seq, created_at, started_at, completed_at, updated_at
-FROM kept_pipeline_executions
-ORDER BY id IS NULL, id, created_at, pipeline_id;
-
-INSERT INTO worker_execution_results (
-  pipeline_id, step_name, step_order, worker_name, kind, status, success, generation, attempts,
-  failed_attempts, execution_time_ms, cost_micro_usd, cost_estimated, cache_hit,
-  communication_method, error, data, started_at, completed_at
-)
-SELECT
-  pipeline_id, step_name, step_order, worker_name, kind, status, success, generation, attempts,
-  failed_attempts, execution_time_ms, cost_micro_usd, cost_estimated, cache_hit,
-  communication_method, error, data, started_at, completed_at
-FROM kept_worker_execution_results;
-
-INSERT INTO execution_strategies (
-  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
-  max_retries, deadline_ms, description
-)
-SELECT
-  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
-  max_retries, deadline_ms, description
-FROM kept_execution_strategies;
-
-INSERT INTO quality_levels (
-  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
-  deadline_factor, description
-)
-SELECT
-  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
-  deadline_factor, description
-FROM kept_quality_levels;
-
-INSERT INTO urgency_levels (
-  name, deadline_ms, priority, use_emergency_budget, description
-)
-SELECT
-  name, deadline_ms, priority, use_emergency_budget, description
-FROM kept_urgency_levels;
-
-INSERT INTO template_revisions (template_name, revision, content_hash, definition, created_at)
-SELECT template_name, revision, content_hash, definition, created_at FROM kept_template_revisions;
-
-DROP TABLE kept_worker_registry;
-DROP TABLE kept_pipeline_steps;
-DROP TABLE kept_pipeline_templates;
-DROP TABLE kept_worker_execution_results;
-DROP TABLE kept_pipeline_executions;
-DROP TABLE kept_execution_strategies;
-DROP TABLE kept_quality_levels;
-DROP TABLE kept_urgency_levels;
-DROP TABLE kept_template_revisions;
-
 -- ---- tasks: work for people and external agents ------------------------------------------------
 -- Each change raises `version`. What an execution opened (`pipeline_id`, `step_name`, `generation`)
 -- has an id made of these, is written by the projection, and closes as the journal says. `candidates`
@@ -2672,6 +2570,108 @@ BEGIN
       'title', NEW.title, 'approved', json(iif(NEW.result ->> '$.approved' = 1, 'true', 'false')))
   WHERE true ON CONFLICT (id) DO NOTHING;
 END;
+
+-- == put back ==
+
+INSERT INTO worker_registry (
+  worker_name, display_name, description, version, service_binding, base_url, endpoints,
+  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
+  timeout_ms, max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+  health_check_endpoint, last_health_check, health_status, default_config, created_at, updated_at
+)
+SELECT
+  worker_name, display_name, description, version, service_binding, base_url, endpoints,
+  input_format, output_format, dependencies, estimated_cost_usd, avg_response_time_ms,
+  timeout_ms, max_retries, max_concurrency, max_per_minute, breaker, quality_score, is_active,
+  health_check_endpoint, last_health_check, health_status, default_config, created_at, updated_at
+FROM kept_worker_registry;
+
+INSERT INTO pipeline_templates (
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms, created_at, updated_at
+)
+SELECT
+  name, display_name, description, category, is_active, is_default, allow_parallel,
+  failure_tolerance, input_schema, output_mapping, deadline_ms, cache_ttl_seconds,
+  estimated_cost_usd, estimated_time_ms, created_at, updated_at
+FROM kept_pipeline_templates;
+
+INSERT INTO pipeline_steps (
+  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
+  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
+  fallback_worker, config, created_at, updated_at
+)
+SELECT
+  id, template_name, step_order, step_name, kind, worker_name, endpoint, depends_on_steps,
+  condition, input_mapping, output_mapping, is_optional, timeout_ms, retry_policy,
+  fallback_worker, config, created_at, updated_at
+FROM kept_pipeline_steps;
+
+INSERT INTO pipeline_executions (
+  id, pipeline_id, account_id, template_name, template_revision, topic, status,
+  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
+  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
+  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
+  journal_seq, created_at, started_at, completed_at, updated_at
+)
+SELECT
+  id, pipeline_id, account_id, template_name, template_revision, topic, status,
+  execution_strategy, optimize_for, urgency, quality_level, request, result, error,
+  total_cost_micro_usd, cost_estimated, budget_micro_usd, sources_discovered, articles_processed,
+  final_quality_score, optimization_applied, cache_hit, total_execution_time_ms, waiting_reason,
+  journal_seq, created_at, started_at, completed_at, updated_at
+FROM kept_pipeline_executions
+ORDER BY id IS NULL, id, created_at, pipeline_id;
+
+INSERT INTO worker_execution_results (
+  pipeline_id, step_name, step_order, worker_name, kind, status, success, generation, attempts,
+  failed_attempts, execution_time_ms, cost_micro_usd, cost_estimated, cache_hit,
+  communication_method, error, data, started_at, completed_at
+)
+SELECT
+  pipeline_id, step_name, step_order, worker_name, kind, status, success, generation, attempts,
+  failed_attempts, execution_time_ms, cost_micro_usd, cost_estimated, cache_hit,
+  communication_method, error, data, started_at, completed_at
+FROM kept_worker_execution_results;
+
+INSERT INTO execution_strategies (
+  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
+  max_retries, deadline_ms, description
+)
+SELECT
+  name, label, worker_choice, max_parallel_steps, skip_optional_steps, use_cache, use_step_cache,
+  max_retries, deadline_ms, description
+FROM kept_execution_strategies;
+
+INSERT INTO quality_levels (
+  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
+  deadline_factor, description
+)
+SELECT
+  name, source_discovery_depth, max_articles, min_quality, skip_optional_steps, max_retries,
+  deadline_factor, description
+FROM kept_quality_levels;
+
+INSERT INTO urgency_levels (
+  name, deadline_ms, priority, use_emergency_budget, description
+)
+SELECT
+  name, deadline_ms, priority, use_emergency_budget, description
+FROM kept_urgency_levels;
+
+INSERT INTO template_revisions (template_name, revision, content_hash, definition, created_at)
+SELECT template_name, revision, content_hash, definition, created_at FROM kept_template_revisions;
+
+DROP TABLE kept_worker_registry;
+DROP TABLE kept_pipeline_steps;
+DROP TABLE kept_pipeline_templates;
+DROP TABLE kept_worker_execution_results;
+DROP TABLE kept_pipeline_executions;
+DROP TABLE kept_execution_strategies;
+DROP TABLE kept_quality_levels;
+DROP TABLE kept_urgency_levels;
+DROP TABLE kept_template_revisions;
 
 -- == part 1b: triggers that tell of changes ==
 

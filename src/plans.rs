@@ -50,8 +50,7 @@ pub fn refused(definition: &TemplateDefinition) -> Vec<Violation> {
 /// it reaches.
 fn forms(definition: &TemplateDefinition) -> Vec<Violation> {
     let nested = definition.templates.iter();
-    let nested =
-        nested.map(|(name, nested)| (format!("/templates/{}", escape(name)), nested));
+    let nested = nested.map(|(name, nested)| (format!("/templates/{}", escape(name)), nested));
     let all = std::iter::once((String::new(), definition)).chain(nested);
     all.flat_map(|(prefix, definition)| forms_of(&prefix, definition)).collect()
 }
@@ -63,7 +62,8 @@ fn forms_of(prefix: &str, definition: &TemplateDefinition) -> Vec<Violation> {
         let pointer = format!("{prefix}/steps/{at}/config/approval/form");
         form.is_object().then(|| registered::check(form, &pointer))
     });
-    let coded = |found: Violation| Violation { code: "approval.malformed_form".to_owned(), ..found };
+    let coded =
+        |found: Violation| Violation { code: "approval.malformed_form".to_owned(), ..found };
     forms.flatten().map(coded).collect()
 }
 

@@ -344,7 +344,13 @@ mod tests {
             completed_at: None,
             updated_at: "2026-11-21T10:00:01.000Z".to_owned(),
         };
-        Projected { execution, steps, facts: Facts::default(), artifacts: Vec::new(), tasks: Vec::new() }
+        Projected {
+            execution,
+            steps,
+            facts: Facts::default(),
+            artifacts: Vec::new(),
+            tasks: Vec::new(),
+        }
     }
 
     #[test]

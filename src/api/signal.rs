@@ -46,7 +46,8 @@ pub async fn signal(
     // The same key may stand for signals of different names.
     let verb = format!("signal/{name}");
     let (asked, payload) = (asked(&authorized.caller, None), Payload::inline(payload));
-    let telling = Telling::read(&verb, Message::Signal { asked, name, payload, answers: None }, &headers)?;
+    let telling =
+        Telling::read(&verb, Message::Signal { asked, name, payload, answers: None }, &headers)?;
     let state = find(&context, Some(authorized.caller.account()), &id, false).await?;
     tell(&context, &state, Telling { verb: "signal", ..telling }).await
 }

@@ -73,5 +73,11 @@ pub async fn find(
     let member = shelf.read(&object_key, Some((first_byte, bytes))).await?;
     let (execution, steps) =
         pack::unpack(&member)?.read().map_err(|error| pack::Unreadable::of(&error))?;
-    Ok(Some(Projected { execution, steps, facts: Facts::default(), artifacts: Vec::new(), tasks: Vec::new() }))
+    Ok(Some(Projected {
+        execution,
+        steps,
+        facts: Facts::default(),
+        artifacts: Vec::new(),
+        tasks: Vec::new(),
+    }))
 }

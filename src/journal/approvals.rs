@@ -116,7 +116,10 @@ mod tests {
         let mut state = waiting();
         answered(&mut state, 1);
         let [row] = rows(&state).try_into().unwrap();
-        assert_eq!((&row["status"], &row["completed_by"]), (&json!("completed"), &json!("user:ada")));
+        assert_eq!(
+            (&row["status"], &row["completed_by"]),
+            (&json!("completed"), &json!("user:ada"))
+        );
         assert_eq!(row["result"], json!({"approved": true, "note": "fine"}));
         assert_eq!(row["closed_at"], "1970-01-01T00:00:05.000Z");
     }

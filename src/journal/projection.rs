@@ -10,8 +10,8 @@ use engine::shard::Projected;
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
-use super::{approvals, artifacts};
 use super::replay::{self, ReplayError};
+use super::{approvals, artifacts};
 use crate::accounts::may_have_reserved;
 use crate::bindings::{Bindings, Missing};
 use crate::clock;

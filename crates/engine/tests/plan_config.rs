@@ -252,9 +252,7 @@ fn settings_of_transforms_and_waits() {
 fn of_approvals() -> Vec<(Value, &'static str, &'static str)> {
     let with = |field: &str, value: Value| json!({"approval": {field: value}});
     let many: Vec<String> = (0..51).map(|n| format!("user:{n}")).collect();
-    let escalates = |escalation: Value| {
-        json!({"approval": {"candidates": ["key:k"], "escalation": escalation}})
-    };
+    let escalates = |escalation: Value| json!({"approval": {"candidates": ["key:k"], "escalation": escalation}});
     vec![
         (json!({"approval": 1}), "/approval", TYPE),
         (with("titel", json!("x")), "/approval/titel", UNKNOWN),
@@ -283,11 +281,7 @@ fn of_approvals() -> Vec<(Value, &'static str, &'static str)> {
             "/approval/escalation",
             MISPLACED,
         ),
-        (
-            escalates(json!({"candidates": ["key:l"]})),
-            "/approval/escalation/after_ms",
-            MISSING,
-        ),
+        (escalates(json!({"candidates": ["key:l"]})), "/approval/escalation/after_ms", MISSING),
         (
             escalates(json!({"after_ms": 5, "candidates": []})),
             "/approval/escalation/candidates",

@@ -39,6 +39,7 @@ const NAMED: [(&str, Holder, &str); 23] = [
     ("/admin/templates/{name}", Holder::Operator, "basic_research_pipeline"),
     ("/docs/assets/{file}", Holder::Everybody, "swagger.js"),
     ("/templates/{name}", Holder::Everybody, "basic_research_pipeline"),
+    ("/api/v1/collab/tasks/{task_id}", Holder::Account, "zanzibar-task"),
     ("/api/v1/agents/{id}", Holder::Account, "zanzibar-agent"),
     ("/api/v1/prompts/{id}", Holder::Account, "zanzibar-prompt"),
     ("/api/v1/agent-logs/{id}", Holder::Account, "zanzibar-entry"),
@@ -162,6 +163,8 @@ fn rows() -> String {
          INSERT INTO artifacts (artifact_id, account_id, file_name, storage_pointer, size_bytes,
              created_by_tool_id)
            VALUES ('{ARTIFACT}', 'owner', 'topic {MARK}', 's3://x', 1, '{TOOL}');
+         INSERT INTO tasks (task_id, account_id, title, created_by)
+           VALUES ('zanzibar-task', 'owner', 'topic {MARK}', 'key:owner-key');
          INSERT INTO agents (id, account_id, name, model)
            VALUES ('zanzibar-agent', 'owner', 'topic {MARK}', 'm');
          INSERT INTO prompts (id, account_id, author, prompt_text, timestamp)

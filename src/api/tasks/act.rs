@@ -55,11 +55,8 @@ pub async fn claim_task(
         return reply(StatusCode::OK, was);
     }
     let edit = Edit { was: &was, by: &person.name, at: now() };
-    let is = Task {
-        status: "claimed".to_owned(),
-        claimed_by: Some(person.name.clone()),
-        ..was.clone()
-    };
+    let is =
+        Task { status: "claimed".to_owned(), claimed_by: Some(person.name.clone()), ..was.clone() };
     let made = Made { said: "task.claimed", statement: tasks::claim(edit), was: &was, is };
     make(&context, caller, (&headers, made)).await
 }

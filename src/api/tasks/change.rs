@@ -183,9 +183,10 @@ fn patched(was: &Task, patch: &Value) -> Result<Task, ApiError> {
 
 /// What a patch may change.
 fn document(task: &Task) -> Value {
-    let escalation = task.escalate_at.as_ref().map(|at| {
-        json!(Escalate { at: at.clone(), candidates: task.escalate_to.clone() })
-    });
+    let escalation = task
+        .escalate_at
+        .as_ref()
+        .map(|at| json!(Escalate { at: at.clone(), candidates: task.escalate_to.clone() }));
     json!({
         "title": task.title,
         "description": task.description,

@@ -1,8 +1,8 @@
 //! Tasks over HTTP. Whoever may act on executions makes, changes and does them; whoever reads sees
 //! those of its account. The journal decides about what an execution waits for: see `approval`.
 
-mod approval;
 pub mod act;
+mod approval;
 pub mod change;
 mod given;
 pub mod list;

@@ -87,10 +87,7 @@ pub struct Edit<'a> {
 impl Edit<'_> {
     fn of(&self, sql: crate::db::Sql) -> Statement {
         let Self { was, by, at: _ } = self;
-        sql.with(was.task_id.as_str())
-            .with(was.account_id.as_str())
-            .with(was.version)
-            .with(*by)
+        sql.with(was.task_id.as_str()).with(was.account_id.as_str()).with(was.version).with(*by)
     }
 }
 

@@ -12,7 +12,9 @@ use serde_json::Value;
 use super::row::{flag, json, optional_json};
 use super::{Database, DbError, Sql, statements};
 
-pub use change::{Edit, NewTask, add, by_key, cancel, change, claim, complete, forget_key, release};
+pub use change::{
+    Edit, NewTask, add, by_key, cancel, change, claim, complete, forget_key, release,
+};
 pub use change::{remove, touch};
 pub use execution::{of_execution, record_now, recording};
 pub use list::{Filter, PAGE_MAX, count, page};
@@ -30,15 +32,9 @@ macro_rules! columns {
 }
 use columns;
 
-statements! { "tasks":
-    /// A task of an account.
-    BY_ID = concat!(columns!(), "WHERE task_id = ?1 AND account_id = ?2");
-}
-
 /// Every statement of the family.
 pub fn statements() -> Vec<Sql> {
-    let parts =
-        [STATEMENTS, change::STATEMENTS, execution::STATEMENTS, list::STATEMENTS];
+    let parts = [STATEMENTS, change::STATEMENTS, execution::STATEMENTS, list::STATEMENTS];
     [parts.concat(), upkeep::STATEMENTS.to_vec()].concat()
 }
 

@@ -31,7 +31,11 @@ pub struct Escalate {
 }))]
 pub struct NewTask {
     /// What is to be done, in a line.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    )]
     pub title: String,
     /// The same at length.
     #[schema(max_length = 4000)]
@@ -68,8 +72,12 @@ pub struct TaskPatch {
     #[schema(nullable = false, minimum = 1)]
     pub version: Option<u64>,
     /// What is to be done, in a line.
-    #[schema(nullable = false, min_length = 1, max_length = 200,
-        pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    )]
     pub title: Option<String>,
     /// The same at length.
     #[schema(max_length = 4000)]

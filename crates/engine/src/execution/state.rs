@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::approvals::Kept;
 use super::work::MapState;
-use super::{ApprovalRequest, Fault, Figures, Part, PauseReason, Started, Status, StepState, Unit, Work};
+use super::{
+    ApprovalRequest, Fault, Figures, Part, PauseReason, Started, Status, StepState, Unit, Work,
+};
 use crate::ids::{ExecutionId, Fence};
 use crate::money::MicroUsd;
 use crate::plan::{Kind, Plan, StepIndex};

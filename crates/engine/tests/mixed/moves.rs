@@ -123,7 +123,12 @@ impl Move {
             Self::Signal { name, approved } => {
                 let name = ["go", "went", "nobody"][usize::from(*name)].to_owned();
                 let payload = Payload::inline(json!({"approved": approved, "n": 1}));
-                watch.input(Input::Message(Message::Signal { asked: asked(), name, payload, answers: None }));
+                watch.input(Input::Message(Message::Signal {
+                    asked: asked(),
+                    name,
+                    payload,
+                    answers: None,
+                }));
             }
             Self::Ask { verb, step, element, more } => ask(watch, *verb, *step, *element, *more),
             Self::Held { step } => {

@@ -77,7 +77,12 @@ fn too_many_failed() -> Scenario {
 
 fn signal(name: &str, payload: Value) -> Message {
     let asked = Asked { by: "user:ada".to_owned(), reason: None };
-    Message::Signal { asked, name: name.to_owned(), payload: Payload::inline(payload), answers: None }
+    Message::Signal {
+        asked,
+        name: name.to_owned(),
+        payload: Payload::inline(payload),
+        answers: None,
+    }
 }
 
 /// Waits for time, for signals that come before and after, and for approvals.

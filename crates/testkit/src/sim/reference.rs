@@ -12,6 +12,7 @@ use engine::plan::Plan;
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
+use super::verbs::awaited;
 use super::plans::Template;
 use super::worker;
 
@@ -64,10 +65,14 @@ fn live(template: &Template, started: Started, plan: Arc<Plan>) -> State {
         }
         let wanted = state.asking(&at(now, &gates), usize::MAX);
         gates.passes.extend(wanted);
-        let mut signal = state.steps.iter().filter_map(|step| step.wait.as_ref()?.signal.clone());
-        let input = signal.next().map_or(Input::Tick, |name| {
+        let input = awaited(&state).map_or(Input::Tick, |(name, answers)| {
             let payload = Payload::inline(json!({"approved": true}));
-            Input::Message(Message::Signal { asked: Asked::default(), name, payload, answers: None })
+            Input::Message(Message::Signal {
+                asked: Asked::default(),
+                name,
+                payload,
+                answers,
+            })
         });
         events.extend(state.advance(&at(now, &gates), input).unwrap_or_default());
         if events.is_empty() {

@@ -1,7 +1,7 @@
 //! Operators: they pause, resume, call off, retry and do again at any moment, send signals, and at
 //! the end see to it that nothing is left standing.
 
-use engine::execution::{Applies, Asked, Message, PauseReason, Payload, State};
+use engine::execution::{Answers, Applies, Asked, Message, PauseReason, Payload, State};
 use engine::ids::ExecutionId;
 use engine::money::MicroUsd;
 use engine::plan::Kind;
@@ -87,6 +87,14 @@ impl World {
 
     /// A signal that a step of the plan waits for; an approval may be withheld.
     fn signal(&mut self, state: &State, asked: Asked) -> Option<Message> {
+        let harmless = self.checker.is_comparable(&state.started.id) || !self.rng.chance(300);
+        let tag = asked.reason.clone();
+        let payload = Payload::inline(json!({"approved": harmless, "tag": tag}));
+        let guarded = guarded(state);
+        let picked = usize::try_from(self.rng.below(guarded.len() as u64 * 2)).unwrap_or(0);
+        if let Some((name, answers)) = guarded.get(picked).cloned() {
+            return Some(Message::Signal { asked, name, payload, answers: Some(answers) });
+        }
         let name = |kind: &Kind| match kind {
             Kind::Wait(wait) => wait.of.signal().map(str::to_owned),
             _ => None,
@@ -94,9 +102,6 @@ impl World {
         let names: Vec<String> = state.plan.steps.iter().filter_map(|s| name(&s.kind)).collect();
         let picked = usize::try_from(self.rng.below(names.len() as u64)).unwrap_or(0);
         let name = names.get(picked)?.clone();
-        let harmless = self.checker.is_comparable(&state.started.id) || !self.rng.chance(300);
-        let tag = asked.reason.clone();
-        let payload = Payload::inline(json!({"approved": harmless, "tag": tag}));
         Some(Message::Signal { asked, name, payload, answers: None })
     }
 
@@ -127,12 +132,11 @@ impl World {
             }
             Some(PauseReason::Failure { .. }) => Some(Message::Cancel { asked }),
             None => {
-                let waits = state.steps.iter().filter_map(|step| step.wait.as_ref());
-                let name = waits.filter_map(|wait| wait.signal.clone()).next();
-                name.map(|name| {
+                let named = awaited(&state);
+                named.map(|(name, answers)| {
                     let tag = asked.reason.clone();
                     let payload = Payload::inline(json!({"approved": true, "tag": tag}));
-                    Message::Signal { asked, name, payload, answers: None }
+                    Message::Signal { asked, name, payload, answers }
                 })
             }
         };
@@ -141,4 +145,28 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The first signal that something waits for, and the one wait that it must name, if it must.
+pub fn awaited(state: &State) -> Option<(String, Option<Answers>)> {
+    let guarded = guarded(state).into_iter().map(|(name, answers)| (name, Some(answers))).next();
+    guarded.or_else(|| {
+        let waits = state.steps.iter().filter_map(|step| step.wait.as_ref());
+        waits.filter_map(|wait| wait.signal.clone()).next().map(|name| (name, None))
+    })
+}
+
+/// Approvals that are waited for and that only their tasks give.
+fn guarded(state: &State) -> Vec<(String, Answers)> {
+    let open = state.approvals.iter().filter(|request| request.end.is_none());
+    let open = open.filter(|request| {
+        state.asks(request.step).is_some_and(engine::plan::Approval::is_guarded)
+    });
+    let named = open.filter_map(|request| {
+        let step = state.plan.step(request.step);
+        let Kind::Wait(wait) = &step.kind else { return None };
+        let answers = Answers { step: step.name.clone(), generation: request.generation };
+        Some((wait.of.signal()?.to_owned(), answers))
+    });
+    named.collect()
 }

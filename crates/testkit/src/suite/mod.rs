@@ -39,6 +39,7 @@ mod openapi;
 mod plan;
 mod public;
 mod signals;
+mod tasks;
 mod templates;
 mod tool_queries;
 mod tool_registry;
@@ -118,6 +119,7 @@ pub fn phases() -> Vec<Phase> {
         cache::phase(),
         verbs::phase(),
         signals::phase(),
+        tasks::phase(),
         callbacks::phase(),
         why::phase(),
         events::phase(),

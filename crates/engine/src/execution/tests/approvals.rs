@@ -134,9 +134,7 @@ fn whatever_ends_a_wait_closes_what_was_asked_for() {
     let mut story = Story::begin(vec![timed.set("on_timeout", json!("continue"))]);
     story.wait(1_000);
     assert_eq!(asked_for(&story), [told("w", 1, "timed out")]);
-    for message in
-        [Message::Cancel { asked: by_key() }, Message::Kill { asked: by_key() }]
-    {
+    for message in [Message::Cancel { asked: by_key() }, Message::Kill { asked: by_key() }] {
         let mut story = Story::begin(vec![guarded("w"), step("a")]);
         story.message(message);
         assert_eq!(asked_for(&story), [told("w", 1, "called off")]);

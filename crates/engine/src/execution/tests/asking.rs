@@ -119,7 +119,12 @@ pub(crate) fn rerun(step: &str, input: Option<Value>) -> Message {
 }
 
 pub(crate) fn signal(name: &str, payload: Value) -> Message {
-    Message::Signal { asked: ada(), name: name.to_owned(), payload: Payload::inline(payload), answers: None }
+    Message::Signal {
+        asked: ada(),
+        name: name.to_owned(),
+        payload: Payload::inline(payload),
+        answers: None,
+    }
 }
 
 pub(crate) fn completed(fence: Fence, outcome: Outcome) -> Message {

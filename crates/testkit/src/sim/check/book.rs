@@ -105,9 +105,13 @@ impl Book {
             | Event::StepHeld { .. }
             | Event::MapStarted { .. }
             | Event::WaitStarted { .. } => self.enter_step(event, answers)?,
-            Event::SignalReceived { name, payload, .. } => {
+            Event::SignalReceived { name, payload, answers, .. } => {
                 let tag = payload.value().and_then(|value| value.get("tag")?.as_str());
-                self.inbox.received(name, tag.unwrap_or_default())?;
+                let tag = tag.unwrap_or_default();
+                match answers {
+                    Some(answers) => self.inbox.answered(&answers.step, tag)?,
+                    None => self.inbox.received(name, tag)?,
+                }
             }
             _ => self.enter_whole(event)?,
         }
@@ -198,10 +202,12 @@ impl Book {
             }
             Event::StepSucceeded { step, fence: None, output, .. } => {
                 self.units.may_begin(step)?;
-                let signal = self.units.facts.steps[step].signal.clone();
+                let facts = &self.units.facts.steps[step];
                 let tag = output.value().and_then(|value| value.get("tag")?.as_str());
-                if let (Some(name), Some(tag)) = (signal, tag) {
-                    self.inbox.consumed(&name, tag)?;
+                match (&facts.signal, tag) {
+                    (Some(name), Some(tag)) => self.inbox.consumed(name, tag)?,
+                    (None, Some(tag)) if facts.is_guarded => self.inbox.took_answer(step, tag)?,
+                    (_, Some(_) | None) => {}
                 }
                 self.units.settle(step, Fate::Succeeded)
             }

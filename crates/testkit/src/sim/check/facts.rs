@@ -20,8 +20,10 @@ pub struct StepFacts {
     pub wanted: Option<usize>,
     /// What undoing it is expected to cost; `None` where nothing undoes it.
     pub undo_price: Option<u64>,
-    /// The signal that it waits for.
+    /// The signal that it waits for; `None` where only its task answers.
     pub signal: Option<String>,
+    /// Whether only its task gives the approval that it waits for.
+    pub is_guarded: bool,
 }
 
 /// See the module.
@@ -49,13 +51,18 @@ impl Facts {
                 Some(worker.estimated_cost.unwrap_or_default().as_micros())
             };
             let undo = config("compensate").and_then(|undo| undo.get("worker")?.as_str());
-            let signal = config("signal").or_else(|| config("approval"));
+            let is_guarded = config("approval").is_some_and(|approval| {
+                ["candidates", "form", "forbid_self_approval"]
+                    .iter()
+                    .any(|field| approval.get(field).is_some())
+            });
+            let signal = config("signal").or_else(|| config("approval")).filter(|_| !is_guarded);
             let signal = signal.map(|name| name.as_str().unwrap_or(&step.name).to_owned());
             let undo_price = undo.and_then(price);
             let is_by_tool = config("tool").is_some();
             let kind = step.kind;
             let facts =
-                StepFacts { kind, is_by_tool, ordered, required, wanted, undo_price, signal };
+                StepFacts { kind, is_by_tool, ordered, required, wanted, undo_price, signal, is_guarded };
             (step.name.clone(), facts)
         };
         Self { steps: definition.steps.iter().map(facts).collect() }

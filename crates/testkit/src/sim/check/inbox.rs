@@ -32,6 +32,8 @@ pub struct Inbox {
     taken_in: BTreeSet<String>,
     received: BTreeMap<String, Vec<String>>,
     consumed: BTreeSet<String>,
+    /// What came for one wait alone, by its step.
+    answers: BTreeMap<String, Vec<String>>,
 }
 
 impl Inbox {
@@ -43,7 +45,7 @@ impl Inbox {
             Message::Cancel { asked } => Due::Verb(Verb::Cancel, tag(asked)),
             Message::Kill { asked } => Due::Verb(Verb::Kill, tag(asked)),
             Message::Pause { asked } => Due::Verb(Verb::Pause, tag(asked)),
-            Message::Signal { asked, name, .. } => Due::Signal(name, tag(asked)),
+            Message::Signal { asked, name, answers: None, .. } => Due::Signal(name, tag(asked)),
             _ => return,
         };
         self.due.insert(n, due);
@@ -63,6 +65,24 @@ impl Inbox {
         self.asked(Some(&tag.to_owned()))?;
         self.received.entry(name.to_owned()).or_default().push(tag.to_owned());
         Ok(())
+    }
+
+    /// A signal for the wait of one step stands in the journal.
+    pub fn answered(&mut self, step: &str, tag: &str) -> Checked {
+        self.asked(Some(&tag.to_owned()))?;
+        self.answers.entry(step.to_owned()).or_default().push(tag.to_owned());
+        Ok(())
+    }
+
+    /// The wait of a step that takes nothing else ended with what came for it.
+    pub fn took_answer(&mut self, step: &str, tag: &str) -> Checked {
+        if !self.consumed.insert(tag.to_owned()) {
+            return Err(format!("the answer {tag} ends two waits"));
+        }
+        match self.answers.get(step).is_some_and(|kept| kept.iter().any(|one| one == tag)) {
+            true => Ok(()),
+            false => Err(format!("{tag} ends the wait of `{step}`, which only its task ends")),
+        }
     }
 
     /// A wait ended with what a signal brought: with the oldest that is left.

@@ -194,7 +194,15 @@ impl Drawing {
                 if of == 2 {
                     config.insert("signal".to_owned(), json!("go"));
                 } else {
-                    let name = if rng.chance(500) { json!("yes") } else { json!(true) };
+                    let guarded = json!({
+                        "signal": "yes", "candidates": ["role:admin"], "due_ms": 1_000,
+                        "escalation": {"after_ms": 2_000, "candidates": ["ada@example.org"]},
+                    });
+                    let name = match rng.below(3) {
+                        0 => json!("yes"),
+                        1 => json!(true),
+                        _ => guarded,
+                    };
                     config.insert("approval".to_owned(), name);
                 }
                 if !self.patient && rng.chance(500) {

@@ -1,4 +1,4 @@
-//! Lists of tasks.
+//! Tasks as they are read: one, or a page of those that are meant.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -32,6 +32,9 @@ macro_rules! matching {
 }
 
 statements! { "tasks_list":
+    /// A task of an account.
+    BY_ID = concat!(columns!(), "WHERE task_id = ?1 AND account_id = ?2");
+
     /// A page, newest first, behind the task of ?12 and ?13; ?14 is how many.
     PAGE = concat!(columns!(), "WHERE ", matching!(), "
         AND (?12 IS NULL OR (created_at, task_id) < (?12, ?13))
@@ -39,6 +42,11 @@ statements! { "tasks_list":
 
     /// How many there are.
     COUNT = concat!("SELECT count(*) AS n FROM tasks WHERE ", matching!());
+}
+
+/// The task `id` of an account.
+pub async fn find(db: &impl Database, account: &str, id: &str) -> Result<Option<Task>, DbError> {
+    db.query(BY_ID.with(id).with(account)).await?.first()
 }
 
 /// Which tasks are meant; what is `None` filters nothing.

@@ -10,14 +10,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::row::{flag, json, optional_json};
-use super::{Database, DbError, Sql, statements};
+use super::Sql;
 
 pub use change::{
     Edit, NewTask, add, by_key, cancel, change, claim, complete, forget_key, release,
 };
 pub use change::{remove, touch};
 pub use execution::{of_execution, record_now, recording};
-pub use list::{Filter, PAGE_MAX, count, page};
+pub use list::{Filter, PAGE_MAX, count, find, page};
 pub use upkeep::{escalate, note_overdue};
 
 macro_rules! columns {
@@ -34,8 +34,7 @@ use columns;
 
 /// Every statement of the family.
 pub fn statements() -> Vec<Sql> {
-    let parts = [STATEMENTS, change::STATEMENTS, execution::STATEMENTS, list::STATEMENTS];
-    [parts.concat(), upkeep::STATEMENTS.to_vec()].concat()
+    [change::STATEMENTS, execution::STATEMENTS, list::STATEMENTS, upkeep::STATEMENTS].concat()
 }
 
 /// A task as its row has it.
@@ -117,9 +116,4 @@ impl Task {
     pub fn is_unfinished(&self) -> bool {
         matches!(self.status.as_str(), "open" | "claimed")
     }
-}
-
-/// The task `id` of an account.
-pub async fn find(db: &impl Database, account: &str, id: &str) -> Result<Option<Task>, DbError> {
-    db.query(BY_ID.with(id).with(account)).await?.first()
 }

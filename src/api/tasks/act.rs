@@ -19,7 +19,7 @@ use crate::extract::{OptionalDocument, ResourcePath};
 use crate::openapi::{BodyErrors, ClientErrors, NotFoundErrors, TASKS, TaskErrors};
 use crate::request::RequestContext;
 use crate::schema::registered;
-use crate::tasks::{may_change, may_release, may_take};
+use crate::tasks::{may_release, may_take};
 
 /// Claims a task: from then on nobody else completes it.
 ///
@@ -145,7 +145,6 @@ pub async fn complete_task(
     if was.pipeline_id.is_some() {
         return approval::answer(&context, &headers, (&was, &person.name), body).await;
     }
-    may_change(&was).map_err(|refused| refusal(refused, &was))?;
     let edit = Edit { was: &was, by: &person.name, at: now() };
     let statement = tasks::complete(edit, body.data.as_ref());
     let is = Task { status: "completed".to_owned(), ..was.clone() };

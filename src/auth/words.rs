@@ -1,16 +1,19 @@
 //! The words that stand for a caller where people are named: as candidates of tasks, and as those
 //! who began what others approve.
 
-use super::{Caller, Client};
+use super::Caller;
+use super::caller::Client;
 
 /// Whoever has the workers' secret gives itself any name: towards approvals all of them are one.
 const ANY_WORKER: &str = "worker";
 
 impl Caller {
-    /// The words by which a caller can be a candidate.
+    /// The words by which a caller can be a candidate; of a person its e-mail address is one, too.
     pub fn words(&self) -> Vec<String> {
         let worker = self.worker_id.as_ref().map(|_| self.worker_name());
-        self.selves().into_iter().filter(|word| word != ANY_WORKER).chain(worker).collect()
+        let role = self.person.as_ref().map(|person| format!("role:{}", person.role.as_str()));
+        let selves = self.selves().into_iter().filter(|word| word != ANY_WORKER);
+        selves.chain(role).chain(worker).collect()
     }
 
     /// Who the caller is, whichever credential it shows next: a key that was rotated stays who it
@@ -26,8 +29,9 @@ impl Caller {
             }
             None => Vec::new(),
         };
+        let person = self.person.as_ref().map(|person| format!("user:{}", person.user_id));
         let worker = self.worker_id.as_ref().map(|_| ANY_WORKER.to_owned());
-        keys.into_iter().chain(worker).collect()
+        person.into_iter().chain(keys).chain(worker).collect()
     }
 }
 
@@ -35,7 +39,7 @@ impl Caller {
 mod tests {
     use engine::admission::KeyFunds;
 
-    use super::super::{IssuedKey, Scopes};
+    use super::super::{IssuedKey, Person, Role, Scopes};
     use super::*;
 
     fn issued(id: &str, root: &str) -> Caller {
@@ -56,6 +60,19 @@ mod tests {
         assert_eq!(first.selves(), ["key:k1"]);
         assert_eq!(second.selves(), ["key:k2", "key:k1"]);
         assert_eq!(second.words(), second.selves());
+    }
+
+    #[test]
+    fn a_person_is_a_candidate_by_itself_and_by_its_role() {
+        let person = Person {
+            user_id: "u1".to_owned(),
+            account: "acme".to_owned(),
+            role: Role::User,
+            session_id: "s1".to_owned(),
+        };
+        let caller = Caller { person: Some(person), ..issued("k1", "k1") };
+        assert_eq!(caller.words(), ["user:u1", "key:k1", "role:user"]);
+        assert_eq!(caller.selves(), ["user:u1", "key:k1"], "a role is nobody's self");
     }
 
     #[test]

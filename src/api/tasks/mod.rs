@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use super::precondition;
 use crate::auth::Caller;
 use crate::db::tasks::{self, Task};
+use crate::db::users;
 use crate::error::{ApiError, ErrorCode, Standing};
 use crate::request::RequestContext;
 use crate::tasks::{Refused, Who};
@@ -31,9 +32,14 @@ struct Person {
 }
 
 impl Person {
-    async fn of(_context: &RequestContext, caller: &Caller) -> Result<Self, ApiError> {
-        let (name, words, selves) = (caller.name(), caller.words(), caller.selves());
-        Ok(Self { name, words, selves })
+    async fn of(context: &RequestContext, caller: &Caller) -> Result<Self, ApiError> {
+        let mut words = caller.words();
+        if let Some(person) = caller.person() {
+            let (account, id) = (Some(person.account.as_str()), &person.user_id);
+            let user = users::find(&context.database()?, id, account).await?;
+            words.extend(user.map(|user| user.email));
+        }
+        Ok(Self { name: caller.name(), words, selves: caller.selves() })
     }
 
     fn who(&self) -> Who<'_> {

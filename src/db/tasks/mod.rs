@@ -9,8 +9,8 @@ mod upkeep;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::row::{flag, json, optional_json};
 use super::Sql;
+use super::row::{flag, json, optional_json};
 
 pub use change::{
     Edit, NewTask, add, by_key, cancel, change, claim, complete, forget_key, release,

@@ -12,8 +12,8 @@ use engine::plan::Plan;
 use engine::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
-use super::verbs::awaited;
 use super::plans::Template;
+use super::verbs::awaited;
 use super::worker;
 
 /// What is compared.
@@ -67,12 +67,7 @@ fn live(template: &Template, started: Started, plan: Arc<Plan>) -> State {
         gates.passes.extend(wanted);
         let input = awaited(&state).map_or(Input::Tick, |(name, answers)| {
             let payload = Payload::inline(json!({"approved": true}));
-            Input::Message(Message::Signal {
-                asked: Asked::default(),
-                name,
-                payload,
-                answers,
-            })
+            Input::Message(Message::Signal { asked: Asked::default(), name, payload, answers })
         });
         events.extend(state.advance(&at(now, &gates), input).unwrap_or_default());
         if events.is_empty() {

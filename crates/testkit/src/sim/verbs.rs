@@ -159,9 +159,8 @@ pub fn awaited(state: &State) -> Option<(String, Option<Answers>)> {
 /// Approvals that are waited for and that only their tasks give.
 fn guarded(state: &State) -> Vec<(String, Answers)> {
     let open = state.approvals.iter().filter(|request| request.end.is_none());
-    let open = open.filter(|request| {
-        state.asks(request.step).is_some_and(engine::plan::Approval::is_guarded)
-    });
+    let open = open
+        .filter(|request| state.asks(request.step).is_some_and(engine::plan::Approval::is_guarded));
     let named = open.filter_map(|request| {
         let step = state.plan.step(request.step);
         let Kind::Wait(wait) = &step.kind else { return None };

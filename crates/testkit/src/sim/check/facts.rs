@@ -61,8 +61,16 @@ impl Facts {
             let undo_price = undo.and_then(price);
             let is_by_tool = config("tool").is_some();
             let kind = step.kind;
-            let facts =
-                StepFacts { kind, is_by_tool, ordered, required, wanted, undo_price, signal, is_guarded };
+            let facts = StepFacts {
+                kind,
+                is_by_tool,
+                ordered,
+                required,
+                wanted,
+                undo_price,
+                signal,
+                is_guarded,
+            };
             (step.name.clone(), facts)
         };
         Self { steps: definition.steps.iter().map(facts).collect() }

@@ -59,6 +59,7 @@ const worker = { Authorization: `Bearer ${keys.WORKER_SHARED_SECRET}`, "X-Worker
 const day = (back) => new Date((now_s - back * 86400) * 1000).toISOString();
 
 const requests = [
+  ["a trivial request", "/healthz", {}],
   ["history, first page", "/pipeline-history", client],
   ["history, page of 200", "/pipeline-history?limit=200", client],
   ["history, a page far back", `/pipeline-history?limit=200&to=${day(50)}`, client],
@@ -70,11 +71,15 @@ const requests = [
   ["history of a cost that nothing has", "/pipeline-history?cost_min_usd=9", client],
   ["history as CSV, 5,000 lines", "/pipeline-history?format=csv", client],
   ["history with a total", "/pipeline-history?limit=1&total=true", client],
+  ["total of a topic that nobody has", "/pipeline-history?topic=nobody-asked&total=true", client],
   ...["1h", "24h", "7d", "30d"].map((range) => [
     `insights, ${range}, fresh`, `/performance-insights?time_range=${range}&fresh=true`, client]),
   ["insights, 30d, known", "/performance-insights?time_range=30d", client],
   ...["/admin/stats", "/admin/performance", "/admin/costs", "/admin/alerts", "/metrics"].map(
     (path) => [path, path, worker]),
+  ["/admin/performance, 30d", "/admin/performance?time_range=30d", worker],
+  ["/admin/costs, 60 days", `/admin/costs?from=${day(60).slice(0, 10)}`, worker],
+  ["/admin/stats of an account", "/admin/stats?account=account_3", worker],
 ];
 
 const url = `http://127.0.0.1:${options.port}`;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::clock::now;
 use crate::db::alerts::{self, Alert, Figures, Opened};
 use crate::db::duties::{self, Held};
-use crate::db::rollups::{self, Executions, ExecutionsBy, Scope, StepsBy, Window};
+use crate::db::rollups::{self, AccountTotal, ExecutionsBy, Scope, StepsBy, Window};
 use crate::db::{D1, Database, DbError, Statement, accounts};
 use crate::driver::Site;
 use crate::figures;
@@ -111,9 +111,7 @@ async fn read(
     let periods = Periods::at(at);
     let workers =
         |window| rollups::steps_statement(Scope::Installation, window, StepsBy::Worker, None, None);
-    let spending = |window| {
-        rollups::executions_statement(Scope::Installation, window, ExecutionsBy::Account, None)
-    };
+    let spending = |window| rollups::accounts_statement(None, window);
     let rows = database
         .batch_of([
             workers(&periods.now),
@@ -125,7 +123,7 @@ async fn read(
         .await?;
     let [workers_now, workers_before, now, before, early] = rows;
     let mut found = readings::of_workers(&workers_now.decode()?, &workers_before.decode()?);
-    let (now, before): (Vec<Executions>, Vec<Executions>) = (now.decode()?, before.decode()?);
+    let (now, before): (Vec<AccountTotal>, Vec<AccountTotal>) = (now.decode()?, before.decode()?);
     found.extend(readings::of_spending(&now, &before, &early.decode()?, BEFORE_HOURS as f64));
     let accounts = busiest(&now, left);
     found.extend(templates(database, &periods, &accounts).await?);
@@ -134,11 +132,10 @@ async fn read(
 }
 
 /// The accounts in which most has ended lately, and those that were found pressed.
-fn busiest(now: &[Executions], left: &Left) -> Vec<String> {
-    let mut rows: Vec<&Executions> = now.iter().collect();
-    let ended = |row: &Executions| row.completed + row.partial + row.failed + row.cancelled;
-    rows.sort_by_key(|row| std::cmp::Reverse(ended(row)));
-    let names = left.pressed.keys().chain(rows.into_iter().map(|row| &row.subject));
+fn busiest(now: &[AccountTotal], left: &Left) -> Vec<String> {
+    let mut rows: Vec<&AccountTotal> = now.iter().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.ended()));
+    let names = left.pressed.keys().chain(rows.into_iter().map(|row| &row.account_id));
     let mut seen = BTreeSet::new();
     names.filter(|name| seen.insert(*name)).take(ACCOUNTS_MAX).cloned().collect()
 }

@@ -5,6 +5,7 @@ mod sqlite;
 mod tool_rows;
 
 use bitware_orchestrator::db::{Paging, registry_figures as figures, registry_upkeep as upkeep};
+use engine::time::Timestamp;
 use sqlite::{Sqlite, wait};
 use tool_rows::{FIRST, add_node, add_tool, id, logged, with_accounts, write_tool};
 
@@ -43,6 +44,31 @@ fn tools_follow_their_nodes_and_come_back_with_them() {
     db.shell("UPDATE nodes SET status = 'ACTIVE'");
     let back = follow(&db, None, 10);
     assert_eq!((back.disabled, back.enabled), (vec![], ids(&[11])), "one is somebody's own now");
+}
+
+/// The cron brings tools of every account back, each with its entry; it disables none.
+#[test]
+fn tools_come_back_by_themselves_when_their_node_does() {
+    let db = registry();
+    let back = |limit| {
+        wait(upkeep::come_back(&db, limit, Timestamp::from_millis(1_795_255_321_987))).unwrap()
+    };
+    db.shell("UPDATE nodes SET status = 'ERROR'");
+    assert_eq!(back(10), ids(&[]));
+    follow(&db, None, 10);
+    assert_eq!(back(10), ids(&[]), "their nodes are away");
+    db.shell("UPDATE nodes SET status = 'ACTIVE' WHERE account_id = 'acme' OR seq = 1");
+    db.shell("UPDATE tools SET status = 'DISABLED', disabled_by_node = 0 WHERE name = 't1'");
+    assert_eq!(back(10), ids(&[13]), "one is somebody's own now, the node of one is away");
+    assert_eq!(back(10), ids(&[]));
+    let entries = "SELECT account_id, actor_type, actor, change, subject, after FROM audit_log
+        WHERE change = 'tool.enabled_by_node'";
+    let entry =
+        format!("acme|system|cron|tool.enabled_by_node|{}|{{\"status\":\"ENABLED\"}}", id(13));
+    assert_eq!(db.lines(entries), [entry]);
+    db.shell("UPDATE nodes SET status = 'ACTIVE'");
+    assert_eq!((back(0), back(1)), (ids(&[]), ids(&[12])));
+    assert_eq!(db.number("SELECT count(*) FROM tools WHERE disabled_by_node = 1"), 0);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use bitware_orchestrator::db::executions::{Step, savings};
 use bitware_orchestrator::db::projection::{Facts, Projected, Saving, batches, project};
 use bitware_orchestrator::db::rollup_log::{Folded, fold, prune};
 use bitware_orchestrator::db::rollups::{
-    ExecutionsBy, Grain, Scope, StepsBy, Window, executions, executions_statement, steps,
-    steps_statement,
+    AccountTotal, ExecutionsBy, Grain, Scope, StepsBy, Window, accounts_statement, executions,
+    executions_statement, steps, steps_statement,
 };
 use bitware_orchestrator::db::{Database, DbError, DbErrorKind, Rows, Statement, iso};
 use by_hand::{assert_exact, figures};
@@ -151,20 +151,51 @@ fn what_cannot_be_read_is_told_and_holds_nothing_back() {
 /// Databases in use get the figures of what they have, once.
 #[test]
 fn executions_from_before_the_figures_are_counted_once() {
-    let migration = include_str!("../migrations/0007_rollups.sql");
+    let migration = concat!(
+        include_str!("../migrations/0007_rollups.sql"),
+        include_str!("../migrations/0016_scale.sql")
+    );
     let fix = include_str!("../database_fix.sql");
     let (db, mut random) = (Sqlite::new(), Random(11));
     let batch: Vec<Projected> = (0..12).map(|id| state(&mut random, id, 1)).collect();
     wait(project(&db, &batch)).unwrap();
     db.shell(
         "DROP TABLE execution_rollups; DROP TABLE step_rollups; DROP TABLE rollup_log;
-         DELETE FROM execution_facts; DELETE FROM schema_version WHERE version = 7;",
+         DROP TABLE account_rollups;
+         DELETE FROM execution_facts; DELETE FROM schema_version WHERE version IN (7, 16);",
     );
     for road in [migration, fix, migration] {
         db.shell(road);
         wait(fold(&db, 50)).unwrap();
         assert_exact(&db, "before the figures");
     }
+}
+
+/// Databases in use get the sums of what was counted, while others count.
+#[test]
+fn figures_from_before_the_sums_are_added_up() {
+    let migration = include_str!("../migrations/0016_scale.sql");
+    let (tables, sums) = migration.split_once("-- The sums of what was counted").unwrap();
+    let (db, mut random) = (Sqlite::new(), Random(12));
+    db.shell(
+        "DROP TRIGGER execution_rollups_sum_insert; DROP TRIGGER execution_rollups_sum_update;
+         DROP TRIGGER step_rollups_sum_insert; DROP TRIGGER step_rollups_sum_update;
+         DROP TABLE account_rollups; DELETE FROM schema_version WHERE version = 16;",
+    );
+    let mut more = |db: &Sqlite, seq: u64| {
+        let batch: Vec<Projected> = (0..20).map(|id| state(&mut random, id, seq)).collect();
+        wait(project(db, &batch)).unwrap();
+        wait(fold(db, 50)).unwrap();
+    };
+    more(&db, 1);
+    assert_eq!(db.number("SELECT count(*) FROM step_rollups WHERE account_id = ''"), 0);
+    db.shell(tables);
+    more(&db, 2);
+    db.shell(&format!("--{sums}"));
+    assert_exact(&db, "sums of what was there");
+    more(&db, 3);
+    db.shell(migration);
+    assert_exact(&db, "once more");
 }
 
 #[test]
@@ -176,7 +207,8 @@ fn fine_figures_go_when_they_are_old() {
     let left = |days: i64| {
         wait(prune(&db, Timestamp::from_millis(BEGIN_MS + days * 24 * HOUR_MS))).unwrap();
         db.lines(
-            "SELECT DISTINCT grain FROM execution_rollups UNION SELECT grain FROM step_rollups",
+            "SELECT DISTINCT grain FROM execution_rollups UNION SELECT grain FROM step_rollups
+             UNION SELECT grain FROM account_rollups",
         )
     };
     assert_eq!(left(1), ["all", "day", "five_minutes", "hour"]);
@@ -214,9 +246,24 @@ fn spans_and_groups_add_up() {
     }
     let all = Scope::Installation;
     let total = |sql: &str| db.number(sql);
-    let found = wait(executions(&db, all, &Window::all_time(), ExecutionsBy::Account, None));
-    let names: Vec<String> = found.unwrap().into_iter().map(|row| row.subject).collect();
+    let of = |account| -> Vec<AccountTotal> {
+        let statement = accounts_statement(account, &Window::all_time());
+        wait(db.query(statement)).unwrap().decode().unwrap()
+    };
+    let found = of(None);
+    let names: Vec<&str> = found.iter().map(|row| row.account_id.as_str()).collect();
     assert_eq!(names, ["acme", "default"]);
+    assert_eq!(of(Some("acme")), found[..1]);
+    let whole = wait(executions(&db, all, &Window::all_time(), ExecutionsBy::Total, None)).unwrap();
+    let ended: i64 = found.iter().map(AccountTotal::ended).sum();
+    assert_eq!(ended, whole[0].completed + whole[0].partial + whole[0].failed + whole[0].cancelled);
+    assert_eq!(
+        ended,
+        total(
+            "SELECT count(*) FROM pipeline_executions WHERE status IN
+        ('completed', 'partial', 'failed', 'cancelled')"
+        )
+    );
     let found = wait(steps(&db, all, &Window::all_time(), StepsBy::Worker, Some("t"), Some("w1")));
     let by_hand = total(
         "SELECT sum(cost_micro_usd) FROM worker_execution_results JOIN pipeline_executions
@@ -237,10 +284,8 @@ fn figures_are_read_by_index() {
         Timestamp::from_millis(1),
         Timestamp::from_millis(9),
     );
-    for (scope, index) in [
-        (Scope::Account("a"), "PRIMARY KEY (account_id=? AND grain=? AND bucket>? AND bucket<?)"),
-        (Scope::Installation, "_by_time (grain=? AND bucket>? AND bucket<?)"),
-    ] {
+    let index = "PRIMARY KEY (account_id=? AND grain=? AND bucket>? AND bucket<?)";
+    for scope in [Scope::Account("a"), Scope::Installation] {
         let executions = executions_statement(scope, &window, ExecutionsBy::Template, None);
         let steps = steps_statement(scope, &window, StepsBy::Worker, None, None);
         for statement in [executions, steps] {
@@ -248,6 +293,8 @@ fn figures_are_read_by_index() {
             assert!(plan.contains(index), "{plan}");
         }
     }
+    let plan = db.query_plan(&accounts_statement(None, &window));
+    assert!(plan.contains("PRIMARY KEY (grain=? AND bucket>? AND bucket<?)"), "{plan}");
 }
 
 /// The value that readers of the log would see must be the one of the documentation.

@@ -59,6 +59,60 @@ fn a_tag_is_the_same_in_any_case_and_its_number_has_an_end() {
     assert!(!untag("default", "nlp"));
 }
 
+/// Few taggings are looked for from the tags, many from the tools; both find the same.
+#[test]
+fn rare_and_common_tags_find_the_same_tools_in_the_same_order() {
+    let db = with_accounts();
+    db.shell(
+        "INSERT INTO tools (tool_id, account_id, name, category)
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300)
+         SELECT format('00000000-0000-7000-8000-%012d', 997 * n % 1000), 'default', 't' || n,
+           'ANALYSIS' FROM n;
+         INSERT INTO tool_tags (account_id, tag_name, tool_id)
+         SELECT account_id, 'Group ' || (seq % 7), tool_id FROM tools
+         UNION ALL SELECT account_id, 'group own ' || seq, tool_id FROM tools WHERE seq % 3 = 0",
+    );
+    for (text, after, skip) in
+        [("group", 0, 0), ("GROUP 3", 100, 2), ("own 1", 0, 3), ("none", 0, 0), ("p 6", 299, 0)]
+    {
+        let ids = |sql: bitware_orchestrator::db::Sql| -> Vec<Value> {
+            let statement = sql.with("default").with(after).with(text).with(20_u32).with(skip);
+            let rows: Vec<Value> = wait(db.query(statement)).unwrap().decode().unwrap();
+            rows.into_iter().map(|row| row["seq"].clone()).collect()
+        };
+        let (rare, common) = (ids(tool_search::BY_RARE_TAG), ids(tool_search::BY_COMMON_TAG));
+        assert_eq!(rare, common, "{text}");
+        assert_eq!(rare.is_empty(), text == "none" || after == 299, "{text}: {rare:?}");
+    }
+}
+
+#[test]
+fn names_of_tags_are_counted_whatever_happens_to_tools() {
+    let db = with_accounts();
+    let tag = |n: u32, account: &str, name: &str| {
+        wait(tool_search::tag(&db, account, &id(n), name, logged(700))).unwrap();
+    };
+    let counted = || {
+        let kept = db.lines("SELECT account_id, tag_name, tools FROM tag_names ORDER BY 1, 2");
+        let sql = "SELECT account_id, min(tag_name), count(*) FROM tool_tags
+            GROUP BY account_id, tag_name ORDER BY 1, 2";
+        assert_eq!(kept, db.lines(sql));
+        kept
+    };
+    for (n, account) in [(10, "default"), (11, "default"), (12, "default"), (13, "acme")] {
+        add_tool(&db, n, account, &format!("t{n}"));
+        tag(n, account, if n == 11 { "NLP" } else { "nlp" });
+    }
+    tag(10, "default", "nlp");
+    tag(10, "default", "rare");
+    assert_eq!(counted(), ["acme|nlp|1", "default|nlp|3", "default|rare|1"]);
+    wait(tool_search::untag(&db, "default", &id(11), "Nlp", logged(701))).unwrap();
+    wait(tools::remove(&db, "default", &id(10), logged(702))).unwrap();
+    assert_eq!(counted(), ["acme|nlp|1", "default|nlp|1"]);
+    db.shell("DELETE FROM accounts WHERE id = 'acme'");
+    assert_eq!(counted(), ["default|nlp|1"]);
+}
+
 fn add_with_schemas(db: &Sqlite, n: u32, input: &Value, output: &Value) {
     let sql = format!(
         "INSERT INTO tools (tool_id, account_id, name, category, input_schema, output_schema)
@@ -138,14 +192,26 @@ fn searches_and_pages_go_by_an_index() {
     }
     let page = |sql: bitware_orchestrator::db::Sql| sql.with("default").with(0_u64);
     for (statement, index) in [
-        (page(tools::PAGE).with("ENABLED").with(9_u32).with(0_u32), "tools_by_account"),
+        (page(tools::PAGE).with(None::<&str>).with(9_u32).with(0_u32), "tools_by_account"),
+        (
+            page(tools::PAGE_OF_STATUS).with("ENABLED").with(9_u32).with(0_u32),
+            "tools_by_status (account_id=? AND status=? AND seq>?)",
+        ),
         (
             page(tools::PAGE_OF_CATEGORY).with("STORAGE").with(9_u32).with(0_u32),
             "tools_by_category",
         ),
         (
-            page(tool_search::BY_TAG).with("x").with(9_u32).with(0_u32),
+            page(tool_search::BY_RARE_TAG).with("x").with(9_u32).with(0_u32),
             "tool_tags USING PRIMARY KEY",
+        ),
+        (
+            page(tool_search::BY_RARE_TAG).with("x").with(9_u32).with(0_u32),
+            "n USING PRIMARY KEY (account_id=?)",
+        ),
+        (
+            page(tool_search::BY_COMMON_TAG).with("x").with(9_u32).with(0_u32),
+            "tool_tags_by_tool (account_id=? AND tool_id=?)",
         ),
         (page(artifacts::PAGE).with(9_u32).with(0_u32), "artifacts_by_account"),
         (page(artifacts::PAGE_OF_TOOL).with(9_u32).with(0_u32).with("t"), "artifacts_by_tool"),

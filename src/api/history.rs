@@ -29,7 +29,7 @@ const LOOKS_MAX: u32 = 30;
 
 /// The executions of the caller's account, newest first.
 ///
-/// Filters look at 20,000 executions a page: a page may be short, or empty, while `next_cursor`
+/// Filters look at 100,000 executions a page: a page may be short, or empty, while `next_cursor`
 /// says where to look on.
 ///
 /// As CSV (`format=csv`, or `Accept: text/csv`) all that match come at once, up to 5,000 or

@@ -1,9 +1,9 @@
 //! The history of an account's executions: pages, newest first, with filters.
 //!
-//! Three statements, alike but for what leads them: the order of time, a template, or a status.
-//! Each walks an index that is in the order of the page already, so a page costs what it shows and
-//! what the other filters pass over; of that it passes over so much and no more, and the next page
-//! goes on from there.
+//! Pages in the order of time, of a template or of a status walk an index that is in their order
+//! already, so a page costs what it shows. Where filters pass over executions, a page finds the rows
+//! that it shows in one index that holds all that filters look at; it looks at so many and no more,
+//! and the next page goes on from there.
 
 use engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::{Database, DbError, Param, Sql, Statement, iso, statements};
 /// The most rows of one page.
 pub const PAGE_MAX: u32 = 200;
 /// The most executions that one page looks at, where its filters pass over some.
-pub const LOOKED_AT_MAX: u32 = 20_000;
+pub const LOOKED_AT_MAX: u32 = 100_000;
 
 /// Earlier and later than any moment that a row can have.
 const BEGINNING_OF_TIME: &str = "";
@@ -52,21 +52,6 @@ macro_rules! page {
     };
 }
 
-/// The row that so many rows come before, by what leads the page: ?1 account, ?2 from and ?3 to,
-/// ?4 and ?5 the row that the page comes after, ?6 how many, ?7 what leads.
-macro_rules! far {
-    ($index:literal, $leads:literal) => {
-        concat!(
-            "SELECT created_at, id FROM pipeline_executions INDEXED BY ",
-            $index,
-            " WHERE account_id = ?1 AND created_at >= ?2 AND created_at <= ?3
-            AND (created_at, id) < (?4, ?5) AND ",
-            $leads,
-            " ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?6"
-        )
-    };
-}
-
 statements! { "history":
     /// A page in the order of time.
     BY_TIME = concat!(
@@ -86,18 +71,25 @@ statements! { "history":
         "FROM pipeline_executions INDEXED BY pipeline_executions_by_status WHERE ",
         "status = ?5 AND status <> 'completed' AND ", filters!(), page!());
 
-    /// How far a page in the order of time looks.
-    FAR_BY_TIME = far!("pipeline_executions_history", "?7 IS NULL");
+    /// A page of what the filters leave, found without reading what they pass over.
+    FILTERED = concat!(
+        columns!(),
+        "FROM (SELECT id AS found FROM pipeline_executions INDEXED BY pipeline_executions_filters
+          WHERE ", filters!(), page!(), ") AS page
+        CROSS JOIN pipeline_executions AS e ON e.id = page.found
+        ORDER BY created_at DESC, id DESC");
 
-    /// How far a page of one template looks.
-    FAR_BY_TEMPLATE = far!("pipeline_executions_by_template", "template_name = ?7");
-
-    /// How far a page of one status looks.
-    FAR_BY_STATUS =
-        far!("pipeline_executions_by_status", "status = ?7 AND status <> 'completed'");
+    /// How far a page that is `FILTERED` looks, the row that so many come before: ?1 account,
+    /// ?2 from and ?3 to, ?4 and ?5 the row that the page comes after, ?6 how many.
+    FAR = "SELECT created_at, id FROM pipeline_executions INDEXED BY pipeline_executions_history
+        WHERE account_id = ?1 AND created_at >= ?2 AND created_at <= ?3
+          AND (created_at, id) < (?4, ?5)
+        ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?6";
 
     /// How many rows the filters leave.
-    TOTAL = concat!("SELECT count(*) AS total FROM pipeline_executions WHERE ", filters!());
+    TOTAL = concat!(
+        "SELECT count(*) AS total
+        FROM pipeline_executions INDEXED BY pipeline_executions_filters WHERE ", filters!());
 }
 
 /// Which executions of an account are meant; what is `None` filters nothing.
@@ -121,11 +113,12 @@ pub struct Filter {
     pub cost_micro_usd_max: Option<u64>,
 }
 
-/// What leads a page: the rarer of what the filter names.
-enum Lead<'f> {
+/// What a page walks.
+enum Walk {
     Time,
-    Template(&'f str),
-    Status(&'f str),
+    Template,
+    Status,
+    Filters,
 }
 
 /// The row that a page comes after.
@@ -215,9 +208,11 @@ pub async fn page(
     looked_at_max: u32,
 ) -> Result<Page, DbError> {
     let limit = limit.clamp(1, PAGE_MAX);
-    let far: Option<Cursor> = match filter.passes_over() {
-        true => db.query(far_statement(account, filter, after, looked_at_max)).await?.first()?,
-        false => None,
+    let far: Option<Cursor> = match filter.walk() {
+        Walk::Filters => {
+            db.query(far_statement(account, filter, after, looked_at_max)).await?.first()?
+        }
+        Walk::Time | Walk::Template | Walk::Status => None,
     };
     let statement = page_statement(account, filter, after, far.as_ref(), limit + 1);
     let mut rows: Vec<HistoryRow> = db.query(statement).await?.decode()?;
@@ -228,30 +223,27 @@ pub async fn page(
     Ok(Page { rows, next: next.or(far) })
 }
 
-/// How many of `account`'s executions the filter leaves. It reads every one of them.
+/// How many of `account`'s executions the filter leaves. It looks at each, in an index.
 pub async fn total(db: &impl Database, account: &str, filter: &Filter) -> Result<u64, DbError> {
-    let row: Option<Total> = db.query(filtered(TOTAL, account, filter)).await?.first()?;
+    let row: Option<Total> = db.query(total_statement(account, filter)).await?.first()?;
     Ok(row.map_or(0, |row| row.total))
 }
 
 impl Filter {
-    fn lead(&self) -> Lead<'_> {
-        match (self.status.as_deref(), self.template_name.as_deref()) {
-            (Some(status), _) if status != "completed" => Lead::Status(status),
-            (_, Some(template)) => Lead::Template(template),
-            (_, None) => Lead::Time,
-        }
-    }
-
-    /// Whether it leaves out rows of what leads its pages.
-    fn passes_over(&self) -> bool {
+    /// One thing that has an index of its own, or all that filters look at.
+    fn walk(&self) -> Walk {
         let Self { template_name, status, execution_strategy, topic_contains, .. } = self;
-        let beside = match self.lead() {
-            Lead::Status(_) => template_name.is_some(),
-            Lead::Template(_) | Lead::Time => status.is_some(),
-        };
         let by_cost = self.cost_micro_usd_min.or(self.cost_micro_usd_max).is_some();
-        beside || by_cost || execution_strategy.is_some() || topic_contains.is_some()
+        if by_cost || execution_strategy.is_some() || topic_contains.is_some() {
+            return Walk::Filters;
+        }
+        match (status.as_deref(), template_name) {
+            (None, None) => Walk::Time,
+            (None, Some(_)) => Walk::Template,
+            // Too many are completed for an index of them.
+            (Some(status), None) if status != "completed" => Walk::Status,
+            (Some(_), _) => Walk::Filters,
+        }
     }
 }
 
@@ -263,10 +255,11 @@ pub fn page_statement(
     far: Option<&Cursor>,
     rows: u32,
 ) -> Statement {
-    let sql = match filter.lead() {
-        Lead::Status(_) => BY_STATUS,
-        Lead::Template(_) => BY_TEMPLATE,
-        Lead::Time => BY_TIME,
+    let sql = match filter.walk() {
+        Walk::Time => BY_TIME,
+        Walk::Template => BY_TEMPLATE,
+        Walk::Status => BY_STATUS,
+        Walk::Filters => FILTERED,
     };
     let (created_at, id) = bounds(after);
     let far = far.map_or((BEGINNING_OF_TIME, 0), |far| (far.created_at.as_str(), far.id));
@@ -281,17 +274,14 @@ pub fn far_statement(
     after: Option<&Cursor>,
     looked_at_max: u32,
 ) -> Statement {
-    let (sql, leads) = match filter.lead() {
-        Lead::Status(status) => (FAR_BY_STATUS, Some(status)),
-        Lead::Template(template) => (FAR_BY_TEMPLATE, Some(template)),
-        Lead::Time => (FAR_BY_TIME, None),
-    };
     let (created_at, id) = bounds(after);
-    spanned(sql, account, filter)
-        .with(created_at)
-        .with(id)
-        .with(looked_at_max.max(1) - 1)
-        .with(leads)
+    let statement = spanned(FAR, account, filter).with(created_at).with(id);
+    statement.with(looked_at_max.max(1) - 1)
+}
+
+/// The statement of [`total`].
+pub fn total_statement(account: &str, filter: &Filter) -> Statement {
+    filtered(TOTAL, account, filter)
 }
 
 /// The row that a page comes after, or one after all.

@@ -4,12 +4,12 @@ use serde::Deserialize;
 
 use super::{Database, DbError, Rows, statements};
 
-/// The version that this build was written for.
-pub const SCHEMA_VERSION: i64 = 15;
-
 /// The numbers of the migrations that this build was written for, in order: those of the folder
 /// `migrations`, which build.rs reads.
 pub const MIGRATIONS: &[i64] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+
+/// The version that this build was written for.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1];
 
 statements! { "meta":
     /// The versions that were applied; also what a health check asks.

@@ -64,17 +64,20 @@ statements! { "registry_figures":
     INTEGRITY = "SELECT
         (SELECT count(*) FROM tools AS t WHERE t.account_id = ?1 AND t.target_node_id IS NULL)
           AS tools_without_node,
-        (SELECT count(*) FROM tools AS t JOIN nodes AS n ON n.node_id = t.target_node_id
-          WHERE t.account_id = ?1 AND t.status = 'ENABLED' AND n.status <> 'ACTIVE')
-          AS enabled_tools_on_inactive_nodes,
+        (SELECT count(*) FROM nodes AS n
+            CROSS JOIN tools AS t INDEXED BY tools_by_node_and_status
+            ON t.target_node_id = n.node_id AND t.status = 'ENABLED' AND t.account_id = ?1
+          WHERE n.status <> 'ACTIVE') AS enabled_tools_on_inactive_nodes,
         (SELECT count(*) FROM nodes AS n WHERE n.account_id = ?1 AND NOT EXISTS (
           SELECT 1 FROM tools AS t WHERE t.target_node_id = n.node_id)) AS nodes_without_tools,
         (SELECT count(*) FROM artifacts AS a WHERE a.account_id = ?1
           AND a.created_by_tool_id IS NULL AND a.pipeline_id IS NULL) AS orphaned_artifacts,
         (SELECT count(*) FROM artifacts AS a WHERE a.account_id = ?1
           AND a.content_key IS NULL AND a.storage_pointer IS NULL) AS artifacts_without_content,
-        (SELECT count(*) FROM tools AS t JOIN nodes AS n ON n.node_id = t.target_node_id
-          WHERE t.account_id = ?1 AND n.account_id <> ?1) AS tools_on_foreign_nodes,
+        (SELECT count(*) FROM nodes AS n
+            CROSS JOIN tools AS t INDEXED BY tools_by_node_and_status
+            ON t.target_node_id = n.node_id AND t.account_id = ?1
+          WHERE n.account_id <> ?1) AS tools_on_foreign_nodes,
         (SELECT count(*) FROM artifacts AS a JOIN tools AS t ON t.tool_id = a.created_by_tool_id
           WHERE a.account_id = ?1 AND t.account_id <> ?1) AS artifacts_of_foreign_tools";
 
@@ -85,11 +88,14 @@ statements! { "registry_figures":
         (SELECT count(*) FROM tools WHERE account_id = ?1) AS total_tools,
         (SELECT count(*) FROM tools WHERE account_id = ?1 AND status = 'ENABLED')
           AS enabled_tools,
-        (SELECT count(*) FROM active_tools_with_nodes WHERE account_id = ?1) AS callable_tools,
+        (SELECT count(*) FROM nodes AS n
+            CROSS JOIN tools AS t INDEXED BY tools_by_node_and_status
+            ON t.target_node_id = n.node_id AND t.status = 'ENABLED' AND t.account_id = ?1
+          WHERE n.account_id = ?1 AND n.status = 'ACTIVE') AS callable_tools,
         (SELECT count(*) FROM artifacts WHERE account_id = ?1) AS total_artifacts,
         (SELECT coalesce(sum(size_bytes), 0) FROM artifacts WHERE account_id = ?1)
           AS total_storage_bytes,
-        (SELECT count(DISTINCT tag_name) FROM tool_tags WHERE account_id = ?1) AS total_tags";
+        (SELECT count(*) FROM tag_names WHERE account_id = ?1) AS total_tags";
 }
 
 /// Declares rows that are read and handed on as they are.

@@ -1,7 +1,10 @@
 //! What keeps the tool registry in order: tools that follow their nodes, artifacts that nobody
 //! holds any more, and bytes in the bucket that no artifact has.
 
+use engine::time::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
 
 use super::paging::{Paging, page_of};
 use super::tools::{Tool, tool_columns as columns};
@@ -24,6 +27,29 @@ statements! { "registry_upkeep":
         WHERE (?1 IS NULL OR t.account_id = ?1) AND t.disabled_by_node = 1
           AND t.status = 'DISABLED' AND n.status = 'ACTIVE'
         ORDER BY t.seq LIMIT ?2)
+      RETURNING tool_id";
+
+    /// Tools of any account that were disabled so and whose node is active again; ?1 is how many.
+    BACK = "SELECT t.tool_id
+      FROM tools AS t INDEXED BY tools_disabled_by_node
+      JOIN nodes AS n ON n.node_id = t.target_node_id
+      WHERE t.disabled_by_node = 1 AND t.status = 'DISABLED' AND n.status = 'ACTIVE'
+      ORDER BY t.account_id, t.seq LIMIT ?1";
+
+    /// Logs that these come back, ?1 is a JSON array of [id of the entry, tool_id]; ?2 the moment.
+    LOG_BACK = "INSERT INTO audit_log (id, at, account_id, actor_type, actor, change, subject_type,
+        subject, before, after)
+      SELECT j.value ->> 0, ?2, t.account_id, 'system', 'cron', 'tool.enabled_by_node', 'tool',
+        t.tool_id, '{\"status\":\"DISABLED\"}', '{\"status\":\"ENABLED\"}'
+      FROM json_each(?1) AS j CROSS JOIN tools AS t ON t.tool_id = j.value ->> 1
+      JOIN nodes AS n ON n.node_id = t.target_node_id
+      WHERE t.disabled_by_node = 1 AND t.status = 'DISABLED' AND n.status = 'ACTIVE'";
+
+    /// Enables those that were logged, ?1 as above; gives them.
+    ENABLE_BACK = "UPDATE tools SET status = 'ENABLED', disabled_by_node = 0
+      WHERE tool_id IN (SELECT j.value ->> 1 FROM json_each(?1) AS j)
+        AND disabled_by_node = 1 AND status = 'DISABLED'
+        AND (SELECT n.status FROM nodes AS n WHERE n.node_id = tools.target_node_id) = 'ACTIVE'
       RETURNING tool_id";
 
     /// A page of an account's tools that no node runs, as they were added: behind ?2; ?3 is how
@@ -96,6 +122,25 @@ pub async fn follow_nodes(
     Ok(Followed { disabled: ids(disabled)?, enabled: ids(enabled)? })
 }
 
+/// Enables tools of any account that were disabled for their node, which is active again, and logs
+/// each; at most `limit`. Gives them.
+pub async fn come_back(
+    db: &impl Database,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<String>, DbError> {
+    let found: Vec<Changed> = db.query(BACK.with(limit)).await?.decode()?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let entry = |tool: &Changed| json!([Uuid::now_v7().to_string(), tool.tool_id]);
+    let entries = json!(found.iter().map(entry).collect::<Vec<_>>()).to_string();
+    let log = LOG_BACK.with(entries.as_str()).with(now);
+    let [_, enabled] = db.batch_of([log, ENABLE_BACK.with(entries)]).await?;
+    let enabled: Vec<Changed> = enabled.decode()?;
+    Ok(enabled.into_iter().map(|Changed { tool_id }| tool_id).collect())
+}
+
 /// A page of an account's tools that no node runs, and whether there are more.
 pub async fn without_nodes(
     db: &impl Database,
@@ -127,13 +172,13 @@ pub async fn remove_orphans(
     ids: &[&str],
     logged: Statement,
 ) -> Result<Vec<Orphan>, DbError> {
-    let remove = REMOVE_ORPHANS.with(account).with(serde_json::json!(ids).to_string());
+    let remove = REMOVE_ORPHANS.with(account).with(json!(ids).to_string());
     let [gone, _] = db.batch_of([remove, logged]).await?;
     gone.decode()
 }
 
 /// Those of these objects that artifacts have.
 pub async fn held_keys(db: &impl Database, keys: &[String]) -> Result<Vec<String>, DbError> {
-    let rows = db.query(HELD_KEYS.with(serde_json::json!(keys).to_string())).await?;
+    let rows = db.query(HELD_KEYS.with(json!(keys).to_string())).await?;
     Ok(rows.decode()?.into_iter().map(|Held { content_key }| content_key).collect())
 }

@@ -6,6 +6,8 @@
 //! where one of the entries is gone already. So each change is counted exactly once, however often
 //! anything is repeated, whoever folds at the same time, and whatever was opened again.
 //!
+//! Triggers add what is added here to the sums of all accounts (migration 16).
+//!
 //! A row that is deleted leaves the figures as they are: history stays when executions are
 //! archived.
 
@@ -125,6 +127,9 @@ statements! { "rollup_log":
 
     /// As `PRUNE_EXECUTIONS`.
     PRUNE_STEPS = "DELETE FROM step_rollups WHERE grain = ?1 AND bucket < ?2";
+
+    /// As `PRUNE_EXECUTIONS`.
+    PRUNE_ACCOUNTS = "DELETE FROM account_rollups WHERE grain = ?1 AND bucket < ?2";
 }
 
 #[derive(Deserialize)]
@@ -198,8 +203,8 @@ pub async fn prune(db: &impl Database, now: Timestamp) -> Result<(), DbError> {
         if let Some(kept) = grain.kept() {
             let oldest = now.as_millis().saturating_sub(kept.get() as i64);
             let oldest = bucket(grain, Timestamp::from_millis(oldest));
-            statements.push(PRUNE_EXECUTIONS.with(grain.as_str()).with(oldest.as_str()));
-            statements.push(PRUNE_STEPS.with(grain.as_str()).with(oldest.as_str()));
+            let all = [PRUNE_EXECUTIONS, PRUNE_STEPS, PRUNE_ACCOUNTS];
+            statements.extend(all.map(|sql| sql.with(grain.as_str()).with(oldest.as_str())));
         }
     }
     db.batch(statements).await.map(drop)

@@ -1,26 +1,25 @@
 //! The figures of executions and steps, read for reports, alerts and metrics.
 //!
 //! A span of time is put together from the coarsest buckets that fit into it, so that a month reads
-//! about as many rows as an hour. Whoever wants what ended in the last seconds folds first:
+//! about as many rows as an hour. The sums of all accounts are rows of their own, which triggers
+//! keep, so that the installation reads about as many rows as an account. Whoever wants what ended in the last seconds folds first:
 //! [`super::rollup_log::fold`]. docs/figures.md says what each figure counts.
 
 use serde::Deserialize;
 
 use super::bins::{bin_sum, for_bins};
+use super::metrics::EVERYBODY;
 pub use super::window::{Grain, Window};
 use super::{Database, DbError, Statement, statements};
 use crate::insights::Histogram;
 use crate::insights::histogram::from_halves;
 
-/// ?1 segments [grain, from, to) as JSON, ?2 account, ?3 what to group by, ?4 template, ?5 worker;
-/// NULL filters nothing.
-macro_rules! executions {
-    ($index:literal, $scope:literal) => {
-        concat!(
-            "SELECT
+statements! { "rollups":
+    /// ?1 segments [grain, from, to) as JSON, ?2 account, ?3 what to group by, ?4 template; NULL
+    /// filters nothing.
+    EXECUTIONS = concat!("SELECT
         CASE ?3 WHEN 'bucket' THEN r.bucket WHEN 'template' THEN r.template_name
-          WHEN 'strategy' THEN r.execution_strategy WHEN 'account' THEN r.account_id
-          ELSE '' END AS subject,
+          WHEN 'strategy' THEN r.execution_strategy ELSE '' END AS subject,
         sum(r.completed) AS completed, sum(r.partial) AS partial, sum(r.failed) AS failed,
         sum(r.cancelled) AS cancelled, sum(r.cache_hits) AS cache_hits, sum(r.nested) AS nested,
         sum(r.cost_micro_usd) AS cost_micro_usd,
@@ -36,21 +35,14 @@ macro_rules! executions {
         sum(r.timed) AS timed, sum(r.duration_ms) AS duration_ms,
         json_array(json_array(", for_bins!(bin_sum low), "),
           json_array(", for_bins!(bin_sum high), ")) AS durations
-      FROM json_each(?1) AS s CROSS JOIN execution_rollups AS r ", $index, "
-      WHERE r.grain = s.value ->> 0 AND r.bucket >= s.value ->> 1 AND r.bucket < s.value ->> 2
-        AND ", $scope, " AND (?4 IS NULL OR r.template_name = ?4)
-      GROUP BY subject ORDER BY subject"
-        )
-    };
-}
+      FROM json_each(?1) AS s CROSS JOIN execution_rollups AS r
+      WHERE r.account_id = ?2 AND r.grain = s.value ->> 0
+        AND r.bucket >= s.value ->> 1 AND r.bucket < s.value ->> 2
+        AND (?4 IS NULL OR r.template_name = ?4)
+      GROUP BY subject ORDER BY subject");
 
-/// As `executions!`.
-macro_rules! steps {
-    ($index:literal, $scope:literal) => {
-        concat!(
-            "SELECT
-        CASE ?3 WHEN 'bucket' THEN r.bucket WHEN 'account' THEN r.account_id ELSE '' END
-          AS subject,
+    /// As `EXECUTIONS`; ?5 worker.
+    STEPS = concat!("SELECT CASE ?3 WHEN 'bucket' THEN r.bucket ELSE '' END AS subject,
         CASE WHEN ?3 IN ('worker', 'step') THEN r.worker_name ELSE '' END AS worker_name,
         CASE WHEN ?3 IN ('template', 'step') THEN r.template_name ELSE '' END AS template_name,
         CASE WHEN ?3 = 'step' THEN r.step_name ELSE '' END AS step_name,
@@ -62,28 +54,21 @@ macro_rules! steps {
         sum(r.duration_ms) AS duration_ms,
         json_array(json_array(", for_bins!(bin_sum low), "),
           json_array(", for_bins!(bin_sum high), ")) AS durations
-      FROM json_each(?1) AS s CROSS JOIN step_rollups AS r ", $index, "
+      FROM json_each(?1) AS s CROSS JOIN step_rollups AS r
+      WHERE r.account_id = ?2 AND r.grain = s.value ->> 0
+        AND r.bucket >= s.value ->> 1 AND r.bucket < s.value ->> 2
+        AND (?4 IS NULL OR r.template_name = ?4) AND (?5 IS NULL OR r.worker_name = ?5)
+      GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4");
+
+    /// What came to an end in each account; ?1 as above, ?2 the only account or NULL for all.
+    ACCOUNTS = "SELECT r.account_id, sum(r.completed) AS completed, sum(r.partial) AS partial,
+        sum(r.failed) AS failed, sum(r.cancelled) AS cancelled,
+        sum(r.cost_micro_usd) AS cost_micro_usd,
+        sum(r.nested_cost_micro_usd) AS nested_cost_micro_usd
+      FROM json_each(?1) AS s CROSS JOIN account_rollups AS r
       WHERE r.grain = s.value ->> 0 AND r.bucket >= s.value ->> 1 AND r.bucket < s.value ->> 2
-        AND ", $scope, " AND (?4 IS NULL OR r.template_name = ?4)
-        AND (?5 IS NULL OR r.worker_name = ?5)
-      GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
-        )
-    };
-}
-
-statements! { "rollups":
-    /// Executions of an account.
-    EXECUTIONS_OF = executions!("", "r.account_id = ?2");
-
-    /// Executions of all accounts.
-    EXECUTIONS_OF_ALL =
-        executions!("INDEXED BY execution_rollups_by_time", "?2 IS NULL");
-
-    /// Steps of an account.
-    STEPS_OF = steps!("", "r.account_id = ?2");
-
-    /// Steps of all accounts.
-    STEPS_OF_ALL = steps!("INDEXED BY step_rollups_by_time", "?2 IS NULL");
+        AND (?2 IS NULL OR r.account_id = ?2)
+      GROUP BY r.account_id ORDER BY r.account_id";
 }
 
 /// Whose figures are meant.
@@ -106,8 +91,6 @@ pub enum ExecutionsBy {
     Template,
     /// The strategy's label.
     Strategy,
-    /// The account.
-    Account,
 }
 
 /// What figures of steps are told apart by.
@@ -123,14 +106,12 @@ pub enum StepsBy {
     Template,
     /// Worker, template and step.
     Step,
-    /// The account.
-    Account,
 }
 
 /// What executions that ended came to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Executions {
-    /// The bucket, template, strategy or account; empty for a total.
+    /// The bucket, template or strategy; empty for a total.
     pub subject: String,
     /// Ended `completed`.
     pub completed: i64,
@@ -178,7 +159,7 @@ pub struct Executions {
 /// What steps that were settled came to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Steps {
-    /// The bucket or account; else empty.
+    /// The bucket; else empty.
     pub subject: String,
     /// The worker; empty where it does not tell them apart, or none was asked.
     pub worker_name: String,
@@ -215,6 +196,47 @@ pub struct Steps {
     pub durations: Histogram,
 }
 
+/// What executions of one account came to that ended, whatever their template and strategy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct AccountTotal {
+    /// The account.
+    pub account_id: String,
+    /// Ended `completed`.
+    pub completed: i64,
+    /// Ended `partial`.
+    pub partial: i64,
+    /// Ended `failed`.
+    pub failed: i64,
+    /// Ended `cancelled`.
+    pub cancelled: i64,
+    /// What they cost; what is part of another stands in both.
+    pub cost_micro_usd: i64,
+    /// What those cost that were part of another.
+    pub nested_cost_micro_usd: i64,
+}
+
+impl Scope<'_> {
+    /// The account whose rows these figures are; the sums of all have an empty one.
+    fn account(self) -> String {
+        match self {
+            Self::Account(account) => account.to_owned(),
+            Self::Installation => EVERYBODY.to_owned(),
+        }
+    }
+}
+
+impl AccountTotal {
+    /// How many ended.
+    pub fn ended(&self) -> i64 {
+        self.completed + self.partial + self.failed + self.cancelled
+    }
+
+    /// What they cost, each once.
+    pub fn own_cost_micro_usd(&self) -> i64 {
+        self.cost_micro_usd - self.nested_cost_micro_usd
+    }
+}
+
 /// What executions came to that ended within `window`; `template` limits them to one.
 pub async fn executions(
     db: &impl Database,
@@ -245,18 +267,13 @@ pub fn executions_statement(
     by: ExecutionsBy,
     template: Option<&str>,
 ) -> Statement {
-    let (sql, account) = match scope {
-        Scope::Account(account) => (EXECUTIONS_OF, Some(account)),
-        Scope::Installation => (EXECUTIONS_OF_ALL, None),
-    };
     let by = match by {
         ExecutionsBy::Total => "total",
         ExecutionsBy::Bucket => "bucket",
         ExecutionsBy::Template => "template",
         ExecutionsBy::Strategy => "strategy",
-        ExecutionsBy::Account => "account",
     };
-    sql.with(window.json()).with(account).with(by).with(template)
+    EXECUTIONS.with(window.json()).with(scope.account()).with(by).with(template)
 }
 
 /// The statement of [`steps()`], for a batch; its rows are [`Steps`].
@@ -267,17 +284,17 @@ pub fn steps_statement(
     template: Option<&str>,
     worker: Option<&str>,
 ) -> Statement {
-    let (sql, account) = match scope {
-        Scope::Account(account) => (STEPS_OF, Some(account)),
-        Scope::Installation => (STEPS_OF_ALL, None),
-    };
     let by = match by {
         StepsBy::Total => "total",
         StepsBy::Bucket => "bucket",
         StepsBy::Worker => "worker",
         StepsBy::Template => "template",
         StepsBy::Step => "step",
-        StepsBy::Account => "account",
     };
-    sql.with(window.json()).with(account).with(by).with(template).with(worker)
+    STEPS.with(window.json()).with(scope.account()).with(by).with(template).with(worker)
+}
+
+/// The statement of what came to an end in each account, for a batch; its rows are [`AccountTotal`].
+pub fn accounts_statement(account: Option<&str>, window: &Window) -> Statement {
+    ACCOUNTS.with(window.json()).with(account)
 }

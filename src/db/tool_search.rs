@@ -1,11 +1,15 @@
 //! What tools are found by: their tags, and the properties that their schemas name.
 
+use serde::Deserialize;
+
 use super::paging::{Paging, page_of};
 use super::tools::{Tool, tool_columns as columns};
 use super::{Database, DbError, Statement, statements};
 
 /// The most tags of one tool.
 pub const TAGS_MAX: u32 = 100;
+/// Tags that are found on more tools than this are looked for from tool to tool.
+const RARE_TAGGINGS_MAX: u64 = 5_000;
 
 statements! { "tool_search":
     /// Tags a tool of an account; gives the tag where it is new. ?4 is how many a tool may have.
@@ -23,21 +27,26 @@ statements! { "tool_search":
     TAGGED = "SELECT tag_name FROM tool_tags
       WHERE account_id = ?2 AND tag_name = ?3 AND tool_id = ?1";
 
+    /// How many tags of tools contain ?2.
+    TAGGINGS = "SELECT coalesce(sum(n.tools), 0) AS taggings FROM tag_names AS n
+      WHERE n.account_id = ?1 AND instr(lower(n.tag_name), lower(?2)) > 0";
+
     /// A page of the tools with a tag that contains ?3, as they were added: behind ?2; ?4 is how
-    /// many, ?5 how many are left out. Each name of a tag is read once, by a seek in the index.
-    BY_TAG = concat!("WITH RECURSIVE tag (name) AS (
-        SELECT min(tag_name) FROM tool_tags WHERE account_id = ?1
-        UNION ALL
-        SELECT (SELECT min(g.tag_name) FROM tool_tags AS g
-          WHERE g.account_id = ?1 AND g.tag_name > tag.name)
-        FROM tag WHERE tag.name IS NOT NULL
-      ) ", columns!(), "WHERE t.seq IN (
-        SELECT DISTINCT x.seq FROM tag CROSS JOIN tool_tags AS g CROSS JOIN tools AS x
-        WHERE instr(lower(tag.name), lower(?3)) > 0
-          AND g.account_id = ?1 AND g.tag_name = tag.name
+    /// many, ?5 how many are left out. It goes from the tags to the tools: good where few have one.
+    BY_RARE_TAG = concat!(columns!(), "WHERE t.seq IN (
+        SELECT DISTINCT x.seq
+        FROM tag_names AS n CROSS JOIN tool_tags AS g CROSS JOIN tools AS x
+        WHERE n.account_id = ?1 AND instr(lower(n.tag_name), lower(?3)) > 0
+          AND g.account_id = ?1 AND g.tag_name = n.tag_name
           AND x.tool_id = g.tool_id AND x.seq > ?2
         ORDER BY x.seq LIMIT ?4 OFFSET ?5)
       ORDER BY t.seq");
+
+    /// The same from the tools to their tags: good where many have one.
+    BY_COMMON_TAG = concat!(columns!(), "WHERE t.account_id = ?1 AND t.seq > ?2
+        AND EXISTS (SELECT 1 FROM tool_tags AS g WHERE g.account_id = ?1
+          AND g.tool_id = t.tool_id AND instr(lower(g.tag_name), lower(?3)) > 0)
+      ORDER BY t.seq LIMIT ?4 OFFSET ?5");
 
     /// A page of the tools whose schema on the side ?3 names the property ?4, as they were added:
     /// behind ?2; ?5 is how many, ?6 how many are left out.
@@ -47,29 +56,21 @@ statements! { "tool_search":
         ORDER BY p.tool_seq LIMIT ?5 OFFSET ?6)
       ORDER BY t.seq");
 
-    /// The same for the tools that take ?3 and give ?4. The two lists are walked together, each
-    /// jumping to where the other stands, so that the shorter one decides how long it takes.
-    BY_BOTH = concat!("WITH RECURSIVE walk (input, output, hits) AS (
-        SELECT
-          (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
-            AND p.direction = 'input' AND p.property = ?3 AND p.tool_seq > ?2),
-          (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
-            AND p.direction = 'output' AND p.property = ?4 AND p.tool_seq > ?2),
-          0
-        UNION ALL
-        SELECT
-          (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
-            AND p.direction = 'input' AND p.property = ?3
-            AND p.tool_seq >= max(walk.input, walk.output) + (walk.input = walk.output)),
-          (SELECT min(p.tool_seq) FROM tool_properties AS p WHERE p.account_id = ?1
-            AND p.direction = 'output' AND p.property = ?4
-            AND p.tool_seq >= max(walk.input, walk.output) + (walk.input = walk.output)),
-          walk.hits + (walk.input = walk.output)
-        FROM walk WHERE walk.input IS NOT NULL AND walk.output IS NOT NULL
-          AND walk.hits < ?5 + ?6
-      ) ", columns!(), "WHERE t.seq IN (
-        SELECT walk.input FROM walk WHERE walk.input = walk.output LIMIT ?5 OFFSET ?6)
+    /// The same for the tools that take ?3 and give ?4. Both lists are in the order of the tools
+    /// and are walked side by side, as far as the page goes.
+    BY_BOTH = concat!(columns!(), "WHERE t.seq IN (
+        SELECT p.tool_seq FROM tool_properties AS p WHERE p.account_id = ?1
+          AND p.direction = 'input' AND p.property = ?3 AND p.tool_seq > ?2
+        INTERSECT
+        SELECT p.tool_seq FROM tool_properties AS p WHERE p.account_id = ?1
+          AND p.direction = 'output' AND p.property = ?4 AND p.tool_seq > ?2
+        ORDER BY tool_seq LIMIT ?5 OFFSET ?6)
       ORDER BY t.seq");
+}
+
+#[derive(Deserialize)]
+struct Taggings {
+    taggings: u64,
 }
 
 /// What a tool was tagged with, or why not.
@@ -130,7 +131,10 @@ pub async fn by_tag(
     paging: Paging,
 ) -> Result<(Vec<Tool>, bool), DbError> {
     let Paging { after, skip, limit } = paging;
-    let statement = BY_TAG.with(account).with(after).with(text).with(limit + 1).with(skip);
+    let taggings: Option<Taggings> = db.query(TAGGINGS.with(account).with(text)).await?.first()?;
+    let taggings = taggings.map_or(0, |found| found.taggings);
+    let sql = if taggings > RARE_TAGGINGS_MAX { BY_COMMON_TAG } else { BY_RARE_TAG };
+    let statement = sql.with(account).with(after).with(text).with(limit + 1).with(skip);
     page_of(&db.query(statement).await?, limit)
 }
 

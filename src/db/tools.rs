@@ -51,10 +51,14 @@ statements! { "tools":
     /// A tool of an account by its name.
     BY_NAME = concat!(columns!(), "WHERE t.account_id = ?2 AND t.name = ?1");
 
-    /// A page of an account's tools as they were added: behind ?2; ?3 status, where NULL filters
-    /// nothing; ?4 is how many, ?5 how many are left out.
-    PAGE = concat!(columns!(), "WHERE t.account_id = ?1 AND t.seq > ?2
-        AND (?3 IS NULL OR t.status = ?3)
+    /// A page of an account's tools as they were added: behind ?2; ?3 is NULL; ?4 is how many,
+    /// ?5 how many are left out.
+    PAGE = concat!(columns!(), "WHERE t.account_id = ?1 AND t.seq > ?2 AND ?3 IS NULL
+      ORDER BY t.seq LIMIT ?4 OFFSET ?5");
+
+    /// The same for the tools in the status ?3.
+    PAGE_OF_STATUS = concat!(columns!(), "WHERE t.account_id = ?1 AND t.seq > ?2
+        AND t.status = ?3
       ORDER BY t.seq LIMIT ?4 OFFSET ?5");
 
     /// The same for the tools of the category ?3.
@@ -235,7 +239,7 @@ pub async fn page(
     let Paging { after, skip, limit } = paging;
     let (sql, wanted) = match filter {
         ToolFilter::All => (PAGE, None),
-        ToolFilter::Status(status) => (PAGE, Some(status)),
+        ToolFilter::Status(status) => (PAGE_OF_STATUS, Some(status)),
         ToolFilter::Category(category) => (PAGE_OF_CATEGORY, Some(category)),
     };
     let statement = sql.with(account).with(after).with(wanted).with(limit + 1).with(skip);

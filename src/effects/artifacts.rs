@@ -56,6 +56,8 @@ pub struct Given<'a> {
     pub generation: u32,
     /// What it gave.
     pub output: &'a Payload,
+    /// Which result of a map that is, where only the whole map's output is kept.
+    pub element: Option<usize>,
 }
 
 /// What the tools of an execution gave, as it stands. What an earlier call had given made nothing.
@@ -88,11 +90,18 @@ fn given_by(state: &State, unit: Unit) -> Option<Given<'_>> {
         return None;
     }
     let tool = state.target(unit, work.fallback)?.tool.as_ref()?;
+    // Of a map that is settled the elements' outputs stand in the step's.
+    let (output, element) = match (&work.output, unit.part) {
+        (Some(output), _) => (output, None),
+        (None, Part::Element(at)) => (state.step(unit.step).output.as_ref()?, Some(at as usize)),
+        (None, Part::Whole | Part::Undo) => return None,
+    };
     Some(Given {
         step: state.plan.path(unit),
         tool_id: &tool.id,
         generation: work.generation,
-        output: work.output.as_ref()?,
+        output,
+        element,
     })
 }
 
@@ -100,7 +109,11 @@ impl Given<'_> {
     /// The artifacts that its output names; none while the output is not at hand.
     pub fn artifacts(&self, execution: &str) -> Vec<Artifact> {
         let Some(output) = self.output.value() else { return Vec::new() };
-        let (made, _) = read(output);
+        let told: &Value = match self.element {
+            Some(at) => &output["results"][at],
+            None => output,
+        };
+        let (made, _) = read(told);
         let artifact = |made: Made| Artifact {
             id: id(execution, &self.step, self.generation.into(), made.place),
             tool_id: self.tool_id.to_owned(),

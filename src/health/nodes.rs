@@ -10,8 +10,8 @@ use worker::{Fetch, Method, Request, RequestInit, RequestRedirect};
 
 use super::workers::{CHECK_TIMEOUT, CHECKS_AT_ONCE, read_answer};
 use crate::clock::now;
-use crate::db::D1;
 use crate::db::node_health::{self, DueNode, Found};
+use crate::db::{D1, registry_upkeep};
 use crate::driver::Site;
 use crate::log::{self, Level};
 use crate::within::within;
@@ -24,14 +24,31 @@ const NOT_WITHIN: Millis = Millis::from_secs(30);
 const FAILURES: u32 = 3;
 /// Passes in a row that bring it back.
 const PASSES: u32 = 2;
+/// Tools that come back in one go.
+const TOOLS_AT_A_TIME: u32 = 200;
 /// How much of an error is kept.
 const ERROR_CHARS_MAX: usize = 200;
 
-/// Asks the nodes that it is time for, and draws the conclusions.
+/// Asks the nodes that it is time for, and draws the conclusions; then tools that were disabled for
+/// a node come back where it has, whoever brought it back.
 pub async fn check_nodes(site: &Site) {
     if let Err(error) = check(site).await {
         log::write(Level::Warn, json!({ "event": "nodes.check_failed", "error": error }));
     }
+    if let Err(error) = bring_tools_back(site).await {
+        log::write(Level::Warn, json!({ "event": "tools.not_brought_back", "error": error }));
+    }
+}
+
+async fn bring_tools_back(site: &Site) -> Result<(), String> {
+    let database = D1::new(site.bindings.database().map_err(|error| error.to_string())?);
+    let enabled = registry_upkeep::come_back(&database, TOOLS_AT_A_TIME, now()).await;
+    let enabled = enabled.map_err(|error| error.to_string())?;
+    if !enabled.is_empty() {
+        let many = enabled.len();
+        log::write(Level::Info, json!({ "event": "tools.enabled_by_node", "count": many }));
+    }
+    Ok(())
 }
 
 async fn check(site: &Site) -> Result<(), String> {

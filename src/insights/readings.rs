@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::alerts::{Kind, Metric, Reading, Subject};
-use crate::db::rollups::{Executions, Steps};
+use crate::db::rollups::{AccountTotal, Executions, Steps};
 
 /// The quantile that counts as slow.
 const SLOW: f64 = 0.95;
@@ -120,27 +120,28 @@ fn of_template(account: &str, now: &Executions, before: Option<&Executions>) -> 
 /// What accounts spend in an hour: `now` is one hour, `before` is `before_hours` hours. `early`
 /// are the first of those: an account that did nothing then is too young to be compared.
 pub fn of_spending(
-    now: &[Executions],
-    before: &[Executions],
-    early: &[Executions],
+    now: &[AccountTotal],
+    before: &[AccountTotal],
+    early: &[AccountTotal],
     before_hours: f64,
 ) -> Vec<Reading> {
-    let of = |rows: &'_ [Executions], account: &str| {
-        rows.iter().find(|row| row.subject == account).cloned()
+    let by_account = |rows: &[AccountTotal]| -> BTreeMap<String, AccountTotal> {
+        rows.iter().map(|row| (row.account_id.clone(), row.clone())).collect()
     };
-    let spent = |row: &Executions| usd((row.cost_micro_usd - row.nested_cost_micro_usd) as f64);
-    let reading = |row: &Executions| Reading {
+    let (before, early) = (by_account(before), by_account(early));
+    let spent = |row: &AccountTotal| usd(row.own_cost_micro_usd() as f64);
+    let reading = |row: &AccountTotal| Reading {
         subject: Subject {
-            account: Some(row.subject.clone()),
+            account: Some(row.account_id.clone()),
             kind: Kind::CostSpike,
             subject_type: "account",
-            subject: row.subject.clone(),
+            subject: row.account_id.clone(),
         },
         metric: Metric::HourlyCostUsd,
         observed: Some(spent(row)),
-        samples: count(ended(row)),
-        baseline: of(before, &row.subject).map(|row| spent(&row) / before_hours),
-        baseline_samples: of(early, &row.subject).map_or(0, |row| count(ended(&row))),
+        samples: count(row.ended()),
+        baseline: before.get(&row.account_id).map(|row| spent(row) / before_hours),
+        baseline_samples: early.get(&row.account_id).map_or(0, |row| count(row.ended())),
     };
     now.iter().map(reading).collect()
 }
@@ -246,7 +247,10 @@ mod tests {
 
     #[test]
     fn spending_is_compared_by_the_hour_and_only_where_it_is_old_enough() {
-        let account = |cost| [template("acme", 50, 0, 1, cost)];
+        let account = |cost_micro_usd| {
+            let account_id = "acme".to_owned();
+            [AccountTotal { account_id, completed: 50, cost_micro_usd, ..Default::default() }]
+        };
         let found = of_spending(&account(9_000_000), &account(24_000_000), &account(1), 24.0);
         let [reading] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((reading.observed, reading.baseline), (Some(9.0), Some(1.0)));

@@ -94,16 +94,56 @@ pub fn figures(db: &Sqlite, table: &str, keys: usize) -> Vec<String> {
     }
     let nothing = names(&counters[keys..]).join(" = 0 AND ") + " = 0";
     let mut found = db.lines(&format!(
-        "SELECT {} FROM {table} WHERE NOT ({nothing})",
+        "SELECT {} FROM {table} WHERE account_id <> '' AND NOT ({nothing})",
         names(&counters).join(", ")
     ));
     found.sort();
     found
 }
 
+/// The rows of all accounts together, with their bins: those that the triggers keep, and their sums
+/// made anew. The second of these has no rows that count nothing: only rows that count are compared.
+fn sums(db: &Sqlite, table: &str, keys: usize) -> [Vec<String>; 2] {
+    let columns = db.lines(&format!("SELECT name FROM pragma_table_info('{table}')"));
+    let (keys, counters) = (columns[1..keys].join(", "), &columns[keys..]);
+    let counts =
+        format!("({}) IS NOT ({})", counters.join(", "), vec!["0"; counters.len()].join(", "));
+    let sum: Vec<String> = counters.iter().map(|name| format!("sum({name}) AS {name}")).collect();
+    let kept = format!("SELECT {keys}, {} FROM {table} WHERE account_id = ''", counters.join(", "));
+    let anew = format!(
+        "SELECT {keys}, {} FROM {table} WHERE account_id <> '' GROUP BY {keys}",
+        sum.join(", ")
+    );
+    [kept, anew].map(|sql| {
+        let mut found = db.lines(&format!("SELECT * FROM ({sql}) WHERE {counts}"));
+        found.sort();
+        found
+    })
+}
+
+/// What accounts came to, as the triggers keep it and made anew.
+fn of_accounts(db: &Sqlite) -> [Vec<String>; 2] {
+    let counters =
+        ["completed", "partial", "failed", "cancelled", "cost_micro_usd", "nested_cost_micro_usd"];
+    let sum = counters.map(|name| format!("sum({name})")).join(", ");
+    let kept =
+        format!("SELECT grain, bucket, account_id, {} FROM account_rollups", counters.join(", "));
+    let anew = format!(
+        "SELECT grain, bucket, account_id, {sum} FROM execution_rollups WHERE account_id <> ''
+         GROUP BY 1, 2, 3"
+    );
+    [kept, anew].map(|sql| {
+        let mut found = db.lines(&sql);
+        found.sort();
+        found
+    })
+}
+
 /// How many durations are in each bin of all time.
 fn bins(db: &Sqlite, table: &str) -> BTreeMap<usize, i64> {
-    let of = |n: usize| format!("SELECT sum(d{n:02}) FROM {table} WHERE grain = 'all'");
+    let of = |n: usize| {
+        format!("SELECT sum(d{n:02}) FROM {table} WHERE grain = 'all' AND account_id <> ''")
+    };
     let count = |n: usize| db.number(&of(n));
     (0..52).map(|n| (n, count(n))).filter(|(_, count)| *count != 0).collect()
 }
@@ -126,4 +166,10 @@ pub fn assert_exact(db: &Sqlite, what: &str) {
     let steps = "SELECT execution_time_ms FROM worker_execution_results
         WHERE status IN ('succeeded', 'compensated') AND cache_hit = 0";
     assert_eq!(bins(db, "step_rollups"), bins_by_hand(db, steps), "{what}");
+    for (table, keys) in [("execution_rollups", 5), ("step_rollups", 6)] {
+        let [kept, anew] = sums(db, table, keys);
+        assert_eq!(kept, anew, "{table} of all accounts, {what}");
+    }
+    let [kept, anew] = of_accounts(db);
+    assert_eq!(kept, anew, "{what}");
 }

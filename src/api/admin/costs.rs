@@ -12,7 +12,8 @@ use crate::api::query::report;
 use crate::auth::{Administer, Authorized};
 use crate::clock::now;
 use crate::db::rollups::{
-    Executions, ExecutionsBy, Grain, Steps, StepsBy, Window, executions_statement, steps_statement,
+    AccountTotal, Executions, ExecutionsBy, Grain, Steps, StepsBy, Window, accounts_statement,
+    executions_statement, steps_statement,
 };
 use crate::db::stats::{self, Budgeted};
 use crate::db::{Database, Statement};
@@ -58,10 +59,15 @@ pub async fn admin_costs(
     let workers: Vec<Steps> = workers.decode()?;
     let (by_worker, a) =
         dearest(workers.iter().map(|row| (&row.worker_name, row.cost_micro_usd)), shown);
-    let (by_template, b) = by_subject(&templates.decode()?, shown, |row| row.cost_micro_usd);
+    let templates: Vec<Executions> = templates.decode()?;
+    let (by_template, b) =
+        dearest(templates.iter().map(|row| (&row.subject, row.cost_micro_usd)), shown);
+    let accounts: Vec<AccountTotal> = accounts.decode()?;
     let (by_account, c) = match account {
         Some(_) => (Vec::new(), false),
-        None => by_subject(&accounts.decode()?, shown, own_cost),
+        None => {
+            dearest(accounts.iter().map(|row| (&row.account_id, row.own_cost_micro_usd())), shown)
+        }
     };
     let after = cursor.unwrap_or_default();
     let (budgets, next_cursor) = budgets(&context, account.as_deref(), &after, shown).await?;
@@ -101,7 +107,7 @@ fn statements(account: Option<&str>, span: Span) -> Vec<Statement> {
         of(&window, ExecutionsBy::Bucket),
         steps_statement(scope(account), &window, StepsBy::Worker, None, None),
         of(&window, ExecutionsBy::Template),
-        of(&window, ExecutionsBy::Account),
+        accounts_statement(account, &window),
         of(&days((begin(month_of(day)), tomorrow)), ExecutionsBy::Total),
         of(&days((week_ago, begin(day))), ExecutionsBy::Total),
     ]
@@ -118,14 +124,6 @@ fn of_day(row: &Executions) -> DayCost {
         cost_usd: usd(own_cost(row)),
         executions: count(ended(row)),
     }
-}
-
-fn by_subject(
-    rows: &[Executions],
-    shown: u32,
-    cost: fn(&Executions) -> i64,
-) -> (Vec<NamedCost>, bool) {
-    dearest(rows.iter().map(|row| (&row.subject, cost(row))), shown)
 }
 
 /// The dearest, and whether there are more. What cost nothing and has no name is left out.

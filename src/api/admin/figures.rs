@@ -6,7 +6,7 @@ use engine::money::MicroUsd;
 use futures::stream::{self, StreamExt};
 
 use crate::auth::{Caller, Reach};
-use crate::db::rollups::{Executions, Scope};
+use crate::db::rollups::{AccountTotal, Executions, Scope};
 use crate::governor;
 use crate::request::RequestContext;
 
@@ -39,13 +39,13 @@ pub fn ended(row: &Executions) -> i64 {
 }
 
 /// The account that is meant, or the busiest.
-pub fn busiest(account: Option<&str>, by_account: Vec<Executions>) -> Vec<String> {
+pub fn busiest(account: Option<&str>, by_account: Vec<AccountTotal>) -> Vec<String> {
     if let Some(account) = account {
         return vec![account.to_owned()];
     }
     let mut rows = by_account;
-    rows.sort_by_key(|row| std::cmp::Reverse(ended(row)));
-    rows.into_iter().take(ACCOUNTS_ASKED_MAX).map(|row| row.subject).collect()
+    rows.sort_by_key(|row| std::cmp::Reverse(row.ended()));
+    rows.into_iter().take(ACCOUNTS_ASKED_MAX).map(|row| row.account_id).collect()
 }
 
 /// What the Governors of these accounts know; one that does not answer is left out.

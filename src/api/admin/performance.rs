@@ -12,7 +12,8 @@ use super::figures::{account_of, busiest, count, ended, governed, scope, share, 
 use crate::auth::{Administer, Authorized};
 use crate::clock::now;
 use crate::db::rollups::{
-    Executions, ExecutionsBy, Steps, StepsBy, Window, executions_statement, steps_statement,
+    Executions, ExecutionsBy, Steps, StepsBy, Window, accounts_statement, executions_statement,
+    steps_statement,
 };
 use crate::db::{Database, iso};
 use crate::error::ApiError;
@@ -55,7 +56,7 @@ pub async fn admin_performance(
             steps_statement(scope, &window, StepsBy::Worker, None, None),
             executions(ExecutionsBy::Template),
             executions(ExecutionsBy::Strategy),
-            executions(ExecutionsBy::Account),
+            accounts_statement(account.as_deref(), &window),
         ])
         .await?;
     let accounts = busiest(account.as_deref(), accounts.decode()?);

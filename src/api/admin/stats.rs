@@ -10,7 +10,9 @@ use engine::time::Timestamp;
 use super::figures::{account_of, busiest, count, ended, governed, scope};
 use crate::auth::{Administer, Authorized};
 use crate::clock::now;
-use crate::db::rollups::{Executions, ExecutionsBy, Window, executions_statement};
+use crate::db::rollups::{
+    Executions, ExecutionsBy, Window, accounts_statement, executions_statement,
+};
 use crate::db::stats::{self, Counts, OfStatus};
 use crate::db::{Database, Rows, accounts, iso};
 use crate::error::ApiError;
@@ -51,7 +53,7 @@ pub async fn admin_stats(
     let mut batch = vec![
         stats::unfinished(account),
         stats::counts(account, at),
-        total(&back(at, 24), ExecutionsBy::Account),
+        accounts_statement(account, &back(at, 24)),
         total(&Window::all_time(), ExecutionsBy::Total),
     ];
     batch.extend(PERIODS.map(|(_, hours)| total(&back(at, hours), ExecutionsBy::Total)));

@@ -116,7 +116,7 @@ pub fn finished(mut document: OpenApi) -> OpenApi {
             operation.responses.responses.insert(TOO_MANY.to_owned(), error_response(&text));
         }
     }
-    document
+    examples::added(document)
 }
 
 /// The OpenAPI document of this API.
@@ -318,8 +318,8 @@ fn response_of(schema: impl Into<String>, text: &str) -> RefOr<utoipa::openapi::
     ResponseBuilder::new().description(text).content("application/json", content).build().into()
 }
 
+mod examples;
 #[cfg(test)]
 mod schemas;
-
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ mod sqlite;
 mod tool_rows;
 
 use bitware_orchestrator::db::tool_search::{self, Properties, Tagging};
-use bitware_orchestrator::db::{Paging, Statement, artifacts, tools};
+use bitware_orchestrator::db::{Database, Paging, Statement, artifacts, tools};
 use serde_json::{Value, json};
 use sqlite::{Sqlite, wait};
 use tool_rows::{FIRST, add_tool, id, logged, names, with_accounts};
@@ -72,9 +72,13 @@ fn rare_and_common_tags_find_the_same_tools_in_the_same_order() {
          SELECT account_id, 'Group ' || (seq % 7), tool_id FROM tools
          UNION ALL SELECT account_id, 'group own ' || seq, tool_id FROM tools WHERE seq % 3 = 0",
     );
-    for (text, after, skip) in
-        [("group", 0, 0), ("GROUP 3", 100, 2), ("own 1", 0, 3), ("none", 0, 0), ("p 6", 299, 0)]
-    {
+    for (text, after, skip) in [
+        ("group", 0_u32, 0_u32),
+        ("GROUP 3", 100, 2),
+        ("own 1", 0, 3),
+        ("none", 0, 0),
+        ("p 6", 299, 0),
+    ] {
         let ids = |sql: bitware_orchestrator::db::Sql| -> Vec<Value> {
             let statement = sql.with("default").with(after).with(text).with(20_u32).with(skip);
             let rows: Vec<Value> = wait(db.query(statement)).unwrap().decode().unwrap();
@@ -82,7 +86,7 @@ fn rare_and_common_tags_find_the_same_tools_in_the_same_order() {
         };
         let (rare, common) = (ids(tool_search::BY_RARE_TAG), ids(tool_search::BY_COMMON_TAG));
         assert_eq!(rare, common, "{text}");
-        assert_eq!(rare.is_empty(), text == "none" || after == 299, "{text}: {rare:?}");
+        assert_eq!(rare.is_empty(), text == "none", "{text}: {rare:?}");
     }
 }
 
@@ -203,7 +207,7 @@ fn searches_and_pages_go_by_an_index() {
         ),
         (
             page(tool_search::BY_RARE_TAG).with("x").with(9_u32).with(0_u32),
-            "tool_tags USING PRIMARY KEY",
+            "g USING PRIMARY KEY (account_id=? AND tag_name=?)",
         ),
         (
             page(tool_search::BY_RARE_TAG).with("x").with(9_u32).with(0_u32),

@@ -149,7 +149,9 @@ mod tests {
             order: 1,
             kind: StepKind::Map,
             input_mapping: Some(json!({"n": "=item"})),
-            config: Some(json!({"items": "=request.list", "tool": "draw", "tolerated_failures": 1})),
+            config: Some(
+                json!({"items": "=request.list", "tool": "draw", "tolerated_failures": 1}),
+            ),
             ..StepDefinition::default()
         };
         let tool = ToolDefinition {

@@ -1,5 +1,6 @@
-//! Alerts on the real stack: a worker fails, the cron's check opens an alert, somebody
-//! acknowledges it, the worker recovers, and the checks that follow resolve it.
+//! Alerts on the real stack: a worker fails, executions become dear and bad, an account is full; the
+//! cron's check opens an alert, somebody acknowledges it, things are well again, and the checks that
+//! follow resolve it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::time::Duration;
@@ -129,4 +130,129 @@ async fn acknowledge(client: &Client, id: &str) -> Value {
         log.body["entries"].as_array().unwrap().iter().map(|entry| &entry["change"]).collect();
     assert_eq!(changes, ["alert.acknowledged"]);
     first.body
+}
+
+/// Executions that ended some hours ago, as projections tell the figures of them.
+fn ended(times: usize, hours_ago: u32, cost_micro_usd: u32, quality: f64) -> String {
+    format!(
+        "INSERT INTO rollup_log (kind, entries)
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {times})
+         SELECT 'executions', json_group_array(json_array(json_array('default', 'priced',
+           'balanced', 'completed',
+           strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{hours_ago} hours'), 50, {cost_micro_usd},
+           {quality}, 0, 0, json('[]')), NULL)) FROM n"
+    )
+}
+
+/// A template whose one step is dear and bad, and one that takes its time.
+fn priced(workers: &Workers) -> String {
+    format!(
+        "INSERT INTO worker_registry (worker_name, base_url, endpoints, estimated_cost_usd,
+           timeout_ms) VALUES ('priced', '{url}', '[\"/costly/20000\"]', 0.02, 9000),
+           ('slow', '{url}', '[\"/slow/12000\"]', 0, 19000);
+         INSERT INTO pipeline_templates (name) VALUES ('priced'), ('slow');
+         INSERT INTO pipeline_steps (template_name, step_order, step_name, worker_name,
+           input_mapping)
+         VALUES ('priced', 1, 'ask', 'priced', '{{\"quality_score\": 0.2}}'),
+           ('slow', 1, 'ask', 'slow', '{{}}');",
+        url = workers.url()
+    )
+}
+
+async fn one(client: &Client, query: &str) -> Value {
+    let found = alerts(client, query).await;
+    let [alert] = found.as_slice() else { panic!("{query}: {found:?}") };
+    alert.clone()
+}
+
+async fn start(client: &Client, template: &str, later: bool) -> String {
+    let body = json!({
+        "topic": "x", "pipeline_template": template, "use_cache": false, "async": later,
+    });
+    let reply = client.orchestrate(&body).await.unwrap();
+    assert_eq!(reply.status, if later { 202 } else { 200 }, "{}", reply.body);
+    reply.text("/pipeline_id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_dear_and_bad_is_noticed_and_forgotten_when_it_is_well() {
+    if !wanted() {
+        return;
+    }
+    let workers = Workers::start().await;
+    let state = StateDir::new("dear");
+    state.execute(&priced(&workers));
+    state.execute(&ended(100, 20, 100, 0.9));
+    let stack = Stack::start(&state, &VARS);
+    let client = stack.client();
+    for _ in 0..24 {
+        start(&client, "priced", false).await;
+    }
+    for _ in 0..PATIENCE.as_secs() {
+        check(&state, &stack).await;
+        if alerts(&client, "").await.len() == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let dear = one(&client, "kind=cost_spike&subject_type=template").await;
+    let spent = one(&client, "kind=cost_spike&subject_type=account").await;
+    let bad = one(&client, "kind=quality_drop").await;
+    for (alert, subject, severity, observed) in [
+        (&dear, "priced", "critical", Some(0.02)),
+        (&spent, "default", "warning", None),
+        (&bad, "priced", "critical", Some(0.2)),
+    ] {
+        assert_eq!((&alert["subject"], &alert["severity"]), (&json!(subject), &json!(severity)));
+        assert_eq!(alert["account"], "default", "{alert}");
+        let near = |expected: f64| (alert["observed"].as_f64().unwrap() - expected).abs() < 1e-6;
+        assert!(observed.is_none_or(near), "{alert}");
+    }
+    for alert in [&dear, &bad] {
+        acknowledge(&client, alert["id"].as_str().unwrap()).await;
+    }
+    state.execute(&ended(1_000, 0, 100, 0.95));
+    for _ in 0..3 {
+        check(&state, &stack).await;
+    }
+    for alert in [&dear, &bad] {
+        let path = format!("/admin/alerts/{}", alert["id"].as_str().unwrap());
+        let over = ask(&client, Method::GET, &path).await.body;
+        assert_eq!((&over["status"], &over["resolved_by"]), (&json!("resolved"), &json!("system")));
+    }
+    let path = format!("/admin/alerts/{}/resolve", spent["id"].as_str().unwrap());
+    let over = ask(&client, Method::POST, &path).await;
+    assert_eq!((over.status, over.text("/status")), (200, "resolved"), "{}", over.body);
+    assert_ne!(over.text("/resolved_by"), "system", "somebody has resolved it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_full_is_noticed_and_forgotten_when_it_has_places() {
+    if !wanted() {
+        return;
+    }
+    let workers = Workers::start().await;
+    let state = StateDir::new("full");
+    state.execute(&priced(&workers));
+    // Accounts in which nothing ends are not looked at.
+    state.execute(&ended(1, 0, 0, 0.9));
+    let stack = Stack::start(&state, &["MAX_CONCURRENT_PIPELINES=2", "ENABLE_ALERTING=true"]);
+    let client = stack.client();
+    let first = [start(&client, "slow", true).await, start(&client, "slow", true).await];
+    check(&state, &stack).await;
+    assert_eq!(alerts(&client, "").await, Vec::<Value>::new(), "once is a moment");
+    check(&state, &stack).await;
+    let full = one(&client, "kind=capacity&status=open").await;
+    assert_eq!((&full["subject"], &full["observed"]), (&json!("default"), &json!(1.0)), "{full}");
+    assert_eq!(full["severity"], "critical");
+    let id = full["id"].as_str().unwrap();
+    acknowledge(&client, id).await;
+    for execution in &first {
+        client.wait_for_end(execution, PATIENCE).await.unwrap();
+    }
+    for _ in 0..3 {
+        check(&state, &stack).await;
+    }
+    let over = ask(&client, Method::GET, &format!("/admin/alerts/{id}")).await.body;
+    assert_eq!((&over["status"], &over["resolved_by"]), (&json!("resolved"), &json!("system")));
 }

@@ -16,7 +16,7 @@ const KILLS: usize = 8;
 const IN_FLIGHT_MIN: usize = 10;
 /// Executions that are started before each kill, of each shape.
 const OF_EACH: usize = 6;
-const SHAPES: [&str; 6] = ["sequential", "parallel", "map", "wait", "pipeline", "callback"];
+const SHAPES: [&str; 7] = ["sequential", "parallel", "map", "wait", "pipeline", "callback", "tool"];
 const PATIENCE: Duration = Duration::from_secs(180);
 const VARS: [&str; 4] = [
     "MAX_CONCURRENT_PIPELINES=500",

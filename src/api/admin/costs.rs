@@ -7,7 +7,7 @@ use engine::admission::Money;
 use engine::money::MicroUsd;
 use engine::plan::Violation;
 
-use super::figures::{account_of, count, ended, scope, usd};
+use super::figures::{Part, account_of, count, ended, scope, usd};
 use crate::api::query::report;
 use crate::auth::{Administer, Authorized};
 use crate::clock::now;
@@ -23,8 +23,6 @@ use crate::insights::costs::{MEAN_OF_DAYS, Outlook, Span, begin, month_of, today
 use crate::openapi::{ADMIN, AdminErrors, QueryErrors};
 use crate::request::RequestContext;
 use crate::{figures, governor};
-
-const SHOWN_DEFAULT: u32 = 50;
 
 /// What things cost, in the installation or in one account.
 ///
@@ -45,10 +43,10 @@ pub async fn admin_costs(
     context: RequestContext,
     Query(query): Query<CostsQuery>,
 ) -> Result<Json<CostsReply>, ApiError> {
-    let CostsQuery { account, from, to, limit, cursor } = query;
+    let CostsQuery { account, from, to, limit, skip, cursor } = query;
     let account = account_of(&authorized.caller, account);
     let span = Span::read(from.as_deref(), to.as_deref(), now()).map_err(refused)?;
-    let shown = limit.unwrap_or(SHOWN_DEFAULT);
+    let part = Part::of(skip, limit);
     let database = context.database()?;
     figures::refresh(&database).await;
     let rows = database.batch(statements(account.as_deref(), span)).await?;
@@ -58,19 +56,20 @@ pub async fn admin_costs(
     let days: Vec<Executions> = days.decode()?;
     let workers: Vec<Steps> = workers.decode()?;
     let (by_worker, a) =
-        dearest(workers.iter().map(|row| (&row.worker_name, row.cost_micro_usd)), shown);
+        dearest(workers.iter().map(|row| (&row.worker_name, row.cost_micro_usd)), part);
     let templates: Vec<Executions> = templates.decode()?;
     let (by_template, b) =
-        dearest(templates.iter().map(|row| (&row.subject, row.cost_micro_usd)), shown);
+        dearest(templates.iter().map(|row| (&row.subject, row.cost_micro_usd)), part);
     let accounts: Vec<AccountTotal> = accounts.decode()?;
     let (by_account, c) = match account {
         Some(_) => (Vec::new(), false),
         None => {
-            dearest(accounts.iter().map(|row| (&row.account_id, row.own_cost_micro_usd())), shown)
+            dearest(accounts.iter().map(|row| (&row.account_id, row.own_cost_micro_usd())), part)
         }
     };
     let after = cursor.unwrap_or_default();
-    let (budgets, next_cursor) = budgets(&context, account.as_deref(), &after, shown).await?;
+    let (budgets, next_cursor) =
+        budgets(&context, account.as_deref(), &after, part.shown()).await?;
     Ok(Json(CostsReply {
         account,
         from: span.from.to_string(),
@@ -126,15 +125,14 @@ fn of_day(row: &Executions) -> DayCost {
     }
 }
 
-/// The dearest, and whether there are more. What cost nothing and has no name is left out.
+/// The part of the dearest that is shown, and whether there are more. What has no name is left out.
 fn dearest<'a>(
     rows: impl Iterator<Item = (&'a String, i64)>,
-    shown: u32,
+    part: Part,
 ) -> (Vec<NamedCost>, bool) {
     let mut rows: Vec<(&String, i64)> = rows.filter(|(name, _)| !name.is_empty()).collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    let more = rows.len() > shown as usize;
-    rows.truncate(shown as usize);
+    let (rows, more) = part.cut(rows);
     let named =
         |(name, cost): (&String, i64)| NamedCost { name: name.clone(), cost_usd: usd(cost) };
     (rows.into_iter().map(named).collect(), more)
@@ -145,11 +143,12 @@ async fn budgets(
     context: &RequestContext,
     account: Option<&str>,
     after: &str,
-    shown: u32,
+    shown: usize,
 ) -> Result<(Vec<Budget>, Option<String>), ApiError> {
-    let mut limited = stats::budgeted(&context.database()?, account, after, shown + 1).await?;
-    let more = limited.len() > shown as usize;
-    limited.truncate(shown as usize);
+    let limit = u32::try_from(shown).unwrap_or(u32::MAX).saturating_add(1);
+    let mut limited = stats::budgeted(&context.database()?, account, after, limit).await?;
+    let more = limited.len() > shown;
+    limited.truncate(shown);
     let next = limited.last().filter(|_| more).map(|account| account.id.clone());
     let mut found = Vec::new();
     for account in limited {

@@ -8,7 +8,7 @@ use axum::Json;
 use engine::admission::{Circuit, Figures, GateFigures};
 use engine::time::Timestamp;
 
-use super::figures::{account_of, busiest, count, ended, governed, scope, share, usd};
+use super::figures::{Part, account_of, busiest, count, ended, governed, scope, share, usd};
 use crate::auth::{Administer, Authorized};
 use crate::clock::now;
 use crate::db::rollups::{
@@ -23,7 +23,6 @@ use crate::insights::Histogram;
 use crate::openapi::{ADMIN, AdminErrors, QueryErrors};
 use crate::request::RequestContext;
 
-const SHOWN_DEFAULT: u32 = 50;
 const HOUR_MS: i64 = 3_600_000;
 
 /// How well things go, in the installation or in one account: by worker, template and strategy.
@@ -42,9 +41,9 @@ pub async fn admin_performance(
     context: RequestContext,
     Query(query): Query<PerformanceQuery>,
 ) -> Result<Json<PerformanceReply>, ApiError> {
-    let PerformanceQuery { account, time_range, limit } = query;
+    let PerformanceQuery { account, time_range, limit, skip } = query;
     let account = account_of(&authorized.caller, account);
-    let shown = limit.unwrap_or(SHOWN_DEFAULT) as usize;
+    let part = Part::of(skip, limit);
     let (database, at) = (context.database()?, now());
     figures::refresh(&database).await;
     let from = at.as_millis() - hours(time_range.unwrap_or_default()) * HOUR_MS;
@@ -67,15 +66,16 @@ pub async fn admin_performance(
     let mut templates: Vec<Executions> = templates.decode()?;
     templates.sort_by_key(|row| std::cmp::Reverse(ended(row)));
     let strategies: Vec<Executions> = strategies.decode()?;
-    let truncated = [workers.len(), templates.len(), strategies.len()].iter().any(|n| *n > shown);
+    let ((workers, a), (templates, b)) = (part.cut(workers), part.cut(templates));
+    let (strategies, c) = part.cut(strategies);
     Ok(Json(PerformanceReply {
         account,
         from: iso(window.from()),
         to: iso(at),
-        workers: workers.iter().take(shown).map(|row| of_worker(row, &gates)).collect(),
-        templates: templates.iter().take(shown).map(of_executions).collect(),
-        strategies: strategies.iter().take(shown).map(of_executions).collect(),
-        truncated,
+        workers: workers.iter().map(|row| of_worker(row, &gates)).collect(),
+        templates: templates.iter().map(of_executions).collect(),
+        strategies: strategies.iter().map(of_executions).collect(),
+        truncated: a || b || c,
     }))
 }
 

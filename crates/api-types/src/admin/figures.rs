@@ -167,6 +167,10 @@ pub struct PerformanceQuery {
     /// The most workers, templates and strategies; default 50. The busiest are shown.
     #[param(nullable = false, minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
+    /// How many of the busiest of each list are left out; default 0. Where a reply is `truncated`,
+    /// ask again with `skip` raised by `limit`.
+    #[param(nullable = false, minimum = 0, maximum = 1_000_000)]
+    pub skip: Option<u32>,
 }
 
 /// How far back figures go.
@@ -302,6 +306,10 @@ pub struct CostsQuery {
     /// The most workers, templates, accounts and budgets; default 50. The dearest are shown.
     #[param(nullable = false, minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
+    /// How many of the dearest workers, templates and accounts are left out; default 0. Where a
+    /// reply is `truncated`, ask again with `skip` raised by `limit`.
+    #[param(nullable = false, minimum = 0, maximum = 1_000_000)]
+    pub skip: Option<u32>,
     /// Where to go on in `budgets`: `next_cursor` of the page before.
     #[param(nullable = false, min_length = 1, max_length = 64)]
     pub cursor: Option<String>,

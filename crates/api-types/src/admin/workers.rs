@@ -110,6 +110,9 @@ impl PartialSchema for NewWorker {
         match WorkerDocument::schema() {
             RefOr::T(Schema::Object(mut object)) => {
                 object.required.push("worker_name".to_owned());
+                if let Some(Value::Object(example)) = &mut object.example {
+                    example.insert("worker_name".to_owned(), "summarizer".into());
+                }
                 RefOr::T(Schema::Object(object))
             }
             other => other,

@@ -1,9 +1,9 @@
 //! The history of an account's executions: pages, newest first, with filters.
 //!
 //! Pages in the order of time, of a template or of a status walk an index that is in their order
-//! already, so a page costs what it shows. Where filters pass over executions, a page finds the rows
-//! that it shows in one index that holds all that filters look at; it looks at so many and no more,
-//! and the next page goes on from there.
+//! already, so a page costs what it shows. Where filters pass over executions, a page finds the
+//! rows that it shows in one index that holds all that filters look at; it looks at so many and no
+//! more, and the next page goes on from there.
 
 use engine::time::Timestamp;
 use serde::{Deserialize, Serialize};

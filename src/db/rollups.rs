@@ -2,8 +2,9 @@
 //!
 //! A span of time is put together from the coarsest buckets that fit into it, so that a month reads
 //! about as many rows as an hour. The sums of all accounts are rows of their own, which triggers
-//! keep, so that the installation reads about as many rows as an account. Whoever wants what ended in the last seconds folds first:
-//! [`super::rollup_log::fold`]. docs/figures.md says what each figure counts.
+//! keep, so that the installation reads about as many rows as an account. Whoever wants what ended
+//! in the last seconds folds first: [`super::rollup_log::fold`]. docs/figures.md says what each
+//! figure counts.
 
 use serde::Deserialize;
 
@@ -294,7 +295,7 @@ pub fn steps_statement(
     STEPS.with(window.json()).with(scope.account()).with(by).with(template).with(worker)
 }
 
-/// The statement of what came to an end in each account, for a batch; its rows are [`AccountTotal`].
+/// The statement of what ended in each account, for a batch; its rows are [`AccountTotal`].
 pub fn accounts_statement(account: Option<&str>, window: &Window) -> Statement {
     ACCOUNTS.with(window.json()).with(account)
 }

@@ -1,6 +1,6 @@
-//! Alerts on the real stack: a worker fails, executions become dear and bad, an account is full; the
-//! cron's check opens an alert, somebody acknowledges it, things are well again, and the checks that
-//! follow resolve it.
+//! Alerts on the real stack: a worker fails, executions become dear and bad, an account is full;
+//! the cron's check opens an alert, somebody acknowledges it, things are well again, and the checks
+//! that follow resolve it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::time::Duration;

@@ -167,8 +167,7 @@ pub struct PerformanceQuery {
     /// The most workers, templates and strategies; default 50. The busiest are shown.
     #[param(nullable = false, minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
-    /// How many of the busiest of each list are left out; default 0. Where a reply is `truncated`,
-    /// ask again with `skip` raised by `limit`.
+    /// How many of each list are left out; default 0. What follows a `truncated` reply.
     #[param(nullable = false, minimum = 0, maximum = 1_000_000)]
     pub skip: Option<u32>,
 }
@@ -252,8 +251,7 @@ pub struct ExecutionPerformance {
     pub failed: u64,
     /// Called off.
     pub cancelled: u64,
-    /// The share that brought a result among those that were not called off, 0 to 1; null when
-    /// there was none.
+    /// The share that brought a result of those not called off, 0 to 1; null when there was none.
     pub success_rate: Option<f64>,
     /// Whole results that were known.
     pub cache_hits: u64,
@@ -306,8 +304,7 @@ pub struct CostsQuery {
     /// The most workers, templates, accounts and budgets; default 50. The dearest are shown.
     #[param(nullable = false, minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
-    /// How many of the dearest workers, templates and accounts are left out; default 0. Where a
-    /// reply is `truncated`, ask again with `skip` raised by `limit`.
+    /// How many of each list are left out; default 0. What follows a `truncated` reply.
     #[param(nullable = false, minimum = 0, maximum = 1_000_000)]
     pub skip: Option<u32>,
     /// Where to go on in `budgets`: `next_cursor` of the page before.

@@ -65,6 +65,7 @@ async function attach(port) {
     socket.onerror = reject;
   });
   const asked = new Map();
+  let last = 0;
   socket.onmessage = ({ data }) => {
     const { id, result, error } = JSON.parse(data);
     const answer = asked.get(id);
@@ -73,7 +74,8 @@ async function attach(port) {
     else answer?.resolve(result);
   };
   return (method, params = {}) => new Promise((resolve, reject) => {
-    const id = asked.size + Date.now();
+    last += 1;
+    const id = last;
     asked.set(id, { resolve, reject });
     socket.send(JSON.stringify({ id, method, params }));
   });

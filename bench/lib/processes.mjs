@@ -10,6 +10,14 @@ const STOP_PATIENCE_MS = 10_000;
 const SYNCS = ["fsync", "fdatasync", "sync_file_range", "msync", "sync", "syncfs"];
 const STRACE_SETTLES_MS = 1500;
 
+// Whatever ends this process ends what it started.
+const started = new Set();
+process.on("exit", () => {
+  const alive = [...started].filter((child) => child.exitCode === null);
+  for (const pid of tree(alive.map(({ pid }) => pid))) send(pid, "SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
+
 /** Starts a program in a group of its own; its output goes to a file. */
 export function start(command, args, { log, cwd, env, user } = {}) {
   const out = fs.openSync(log, "a");
@@ -17,6 +25,7 @@ export function start(command, args, { log, cwd, env, user } = {}) {
   const child = spawn(command, args, { ...options, ...user, stdio: ["ignore", out, out] });
   child.on("error", (error) => fs.writeSync(out, `${error.message}\n`));
   fs.closeSync(out);
+  if (child.pid !== undefined) started.add(child);
   return child;
 }
 
@@ -35,6 +44,7 @@ export async function until(ready, child, { log, patience_ms = 90_000 }) {
 /** Ends a program and all that it started, by their ids. */
 export async function stop(child, signal = "SIGTERM") {
   if (child?.pid === undefined) return;
+  started.delete(child);
   const all = tree([child.pid]);
   const alive = (pid) => fs.existsSync(`/proc/${pid}`);
   send(child.pid, signal);

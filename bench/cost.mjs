@@ -1,6 +1,6 @@
 // Counts what the platform bills for an execution, and prices it; see cost.sh. The counts come from
-// bench/cost/index.js, a meter around the build, and from the runtime's own words (rows of D1 and of
-// SQLite cursors, index rows included, as they are billed).
+// bench/cost/index.js, a meter around the build, and from the runtime's own words (rows of D1 and
+// of SQLite cursors, index rows included, as they are billed).
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

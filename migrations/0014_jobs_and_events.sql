@@ -31,7 +31,8 @@ END;
 
 -- What people and clients want done. A job may own an execution: its id is drawn before the row is
 -- written, and nobody sees the row (`begun` 0) before the execution is there. `status` follows the
--- execution's row; `changed_by` is who made the last change, NULL where the execution did.
+-- execution's row; `changed_by` is who made the last change, NULL where the execution did, and
+-- `request_id` the request that made it.
 -- `key_hash` and `body_hash` are those of the request that made it, for as long as it is known.
 CREATE TABLE IF NOT EXISTS jobs (
   id TEXT PRIMARY KEY NOT NULL,
@@ -52,6 +53,7 @@ CREATE TABLE IF NOT EXISTS jobs (
   key_hash TEXT,
   body_hash TEXT,
   created_by TEXT NOT NULL,
+  request_id TEXT,
   changed_by TEXT,
   created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
   started_at TEXT,
@@ -64,10 +66,17 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key
   ON jobs (account_id, key_hash) WHERE key_hash IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_by_time ON jobs (account_id, created_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS jobs_by_change ON jobs (account_id, updated_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (account_id, status, created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS jobs_by_priority ON jobs (account_id, (CASE priority
+  WHEN 'critical' THEN '4 ' WHEN 'high' THEN '3 ' WHEN 'medium' THEN '2 ' ELSE '1 ' END
+  || created_at) DESC, id DESC);
+CREATE INDEX IF NOT EXISTS jobs_open ON jobs (account_id, status)
+  WHERE status IN ('pending', 'running', 'waiting', 'paused');
 CREATE INDEX IF NOT EXISTS jobs_cut_off ON jobs (created_at) WHERE begun = 0;
 
-CREATE TRIGGER IF NOT EXISTS jobs_updated_at AFTER UPDATE ON jobs
+CREATE TRIGGER IF NOT EXISTS jobs_updated_at
+AFTER UPDATE OF
+  title, description, priority, metadata, status, begun, created_at, completed_at
+ON jobs
 WHEN NEW.updated_at IS OLD.updated_at
   AND NEW.updated_at IS NOT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
 BEGIN
@@ -115,6 +124,14 @@ BEGIN
     'status', NEW.status, 'title', NEW.title, 'priority', NEW.priority,
     'pipeline_id', NEW.pipeline_id)
   FROM accounts WHERE id = NEW.account_id;
+  INSERT INTO audit_log (id, account_id, actor_type, actor, change, subject_type, subject, after,
+    request_id)
+  VALUES (lower(hex(randomblob(16))), NEW.account_id,
+    CASE substr(NEW.created_by, 1, instr(NEW.created_by, ':')) WHEN 'key:' THEN 'api_key'
+      WHEN 'worker:' THEN 'worker' WHEN 'user:' THEN 'user' ELSE 'system' END,
+    substr(NEW.created_by, instr(NEW.created_by, ':') + 1), 'job.created', 'job', NEW.id,
+    json_object('title', NEW.title, 'priority', NEW.priority, 'pipeline_id', NEW.pipeline_id),
+    NEW.request_id);
 END;
 CREATE TRIGGER IF NOT EXISTS jobs_begin_tells AFTER UPDATE OF begun ON jobs
 WHEN NEW.begun = 1 AND OLD.begun = 0
@@ -129,6 +146,14 @@ BEGIN
     'status', NEW.status, 'previous_status', OLD.status, 'title', NEW.title,
     'priority', NEW.priority, 'pipeline_id', NEW.pipeline_id)
   FROM accounts WHERE id = NEW.account_id AND NEW.status IS NOT OLD.status;
+  INSERT INTO audit_log (id, account_id, actor_type, actor, change, subject_type, subject, after,
+    request_id)
+  VALUES (lower(hex(randomblob(16))), NEW.account_id,
+    CASE substr(NEW.created_by, 1, instr(NEW.created_by, ':')) WHEN 'key:' THEN 'api_key'
+      WHEN 'worker:' THEN 'worker' WHEN 'user:' THEN 'user' ELSE 'system' END,
+    substr(NEW.created_by, instr(NEW.created_by, ':') + 1), 'job.created', 'job', NEW.id,
+    json_object('title', NEW.title, 'priority', NEW.priority, 'pipeline_id', NEW.pipeline_id),
+    NEW.request_id);
 END;
 CREATE TRIGGER IF NOT EXISTS jobs_status_tells AFTER UPDATE OF status, completed_at ON jobs
 WHEN OLD.begun = 1

@@ -97,6 +97,8 @@ pub enum ApiError {
     ResourceChanged { kind: &'static str, name: String },
     /// The change does not fit how the thing stands.
     Standing(Box<Standing>),
+    /// The job's status does not lead to the one that is asked for.
+    JobTransition { message: String },
     /// The alert is resolved: nothing can be said of it any more.
     AlertResolved { id: String },
     /// The key is revoked, has expired or was rotated.
@@ -261,6 +263,9 @@ impl ApiError {
             Self::ResourceChanged { kind, name } => Parts::of(Code::ResourceChanged)
                 .detail(format!("The {kind} '{name}' is not as If-Match says")),
             Self::Standing(standing) => Parts::of(standing.code).detail(&*standing.message),
+            Self::JobTransition { message } => {
+                Parts::of(Code::JobTransition).detail(message.as_str())
+            }
             Self::AlertResolved { id } => {
                 Parts::of(Code::AlertResolved).detail(format!("The alert '{id}' is resolved"))
             }

@@ -18,12 +18,14 @@ pub mod db;
 mod driver;
 mod effects;
 mod error;
+mod events;
 mod extract;
 mod fetches;
 mod figures;
 pub mod governor;
 mod health;
 pub mod insights;
+mod jobs;
 mod journal;
 mod log;
 mod metrics;
@@ -44,7 +46,7 @@ pub mod templates;
 mod trace;
 mod within;
 
-use futures::future::{join, join5};
+use futures::future::{join, join3, join5};
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use bindings::Bindings;
@@ -79,8 +81,8 @@ async fn fetch(
 }
 
 /// Each minute: what is overdue wakes, workers and nodes are asked how they are, the
-/// figures learn what ended and are looked at for what got worse, late tasks are told of, and what
-/// is old is archived.
+/// figures learn what ended and are looked at for what got worse, late tasks are told of, what is
+/// old is archived, events whose time is over go, and jobs that were cut off are finished.
 #[event(scheduled)]
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     let site = site(env);
@@ -89,7 +91,7 @@ async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
         join(health::check_if_due(&site), health::check_nodes(&site)),
         join(figures::keep_up(&site), tasks::upkeep::keep_up(&site)),
         alerting::check_if_due(&site),
-        archive::sweep_if_due(&site),
+        join3(archive::sweep_if_due(&site), events::sweep_if_due(&site), jobs::sweep_if_due(&site)),
     )
     .await;
     people::upkeep::forget_if_due(&site.bindings).await;

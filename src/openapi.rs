@@ -31,6 +31,12 @@ pub const ADMIN: &str = "admin";
 pub const AGENTS: &str = "agents";
 /// See [`PUBLIC`].
 pub const PEOPLE: &str = "people";
+/// See [`PUBLIC`].
+pub const EVENTS: &str = "events";
+/// See [`PUBLIC`].
+pub const JOBS: &str = "jobs";
+/// See [`PUBLIC`].
+pub const UTILS: &str = "utils";
 
 /// See [`PUBLIC`].
 pub const TASKS: &str = "tasks";
@@ -64,6 +70,12 @@ pub const TOOLS: &str = "tools";
         (name = "tasks", description = "Work for people and external agents, and the approvals \
             that executions wait for. Who reads needs the scope read; whoever may act on \
             executions makes, changes and does them."),
+        (name = "jobs", description = "What people and clients want done. Who reads needs the \
+            scope read, who changes the scope execute, or is a worker."),
+        (name = "utils", description = "Whether what you wrote is valid. Who asks needs the scope \
+            read."),
+        (name = "events", description = "Everything that happens to an account, in the order in \
+            which it happened. Who reads needs the scope read, who tells the scope execute."),
         (name = "tools", description = "The tool registry: nodes, tools, tags and artifacts. A key \
             with the scope read reads; a worker's credentials, or a key with the scope admin, \
             write. A 422 lists under detail what does not fit, as FastAPI services do."),
@@ -174,6 +186,37 @@ errors! {
     /// What can go wrong with an endpoint that tells what arrives.
     TailErrors:
         "400" "Last-Event-ID is the id of no entry";
+    /// What can go wrong where what came in is sent back.
+    EchoErrors:
+        "404" "There is no such endpoint in this environment",
+        "413" "The body is larger than 64 KiB";
+    /// What can go wrong where a job is made.
+    MakeErrors:
+        "402" "The budget is smaller than the least that the plan costs: the reply says what would \
+            do; or a budget of the account leaves no room: Retry-After says when it renews",
+        "404" "No template has this name",
+        "409" "The template's rows make no valid plan, or the idempotency key was used with \
+            another request",
+        "429" "Too many executions of this account are in progress; Retry-After says when";
+    /// What can go wrong where a job is given a status.
+    JobStatusErrors:
+        "402" "A budget of the account leaves no room: Retry-After says when it renews",
+        "404" "No job has this id, or it is another account's",
+        "409" "The job as it stands cannot take the status; detail says which it can",
+        "412" "It is not as If-Match says, or was changed meanwhile",
+        "429" "Too much has come in that no driver has met; Retry-After says when";
+    /// What can go wrong where a job is taken away.
+    JobRemoveErrors:
+        "400" "If-Match has no list of tags",
+        "404" "No job has this id, or it is another account's",
+        "412" "It is not as If-Match says, or was changed meanwhile";
+    /// What can go wrong where an event is told.
+    TellErrors:
+        "400" "The body is not valid JSON, or a header does not fit",
+        "409" "Another event was told under this id",
+        "413" "The body is larger than 64 KiB",
+        "415" "The body is not JSON",
+        "422" "The event does not fit; every violation is listed";
     /// What can go wrong with the insights.
     InsightsErrors:
         "404" "Insights are switched off in this environment";

@@ -199,6 +199,38 @@ fn tasks() -> OpenApiRouter {
         .routes(routes!(act::complete_task))
 }
 
+/// Jobs.
+fn jobs() -> OpenApiRouter {
+    use crate::api::jobs;
+    OpenApiRouter::new()
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::create_job))
+        .routes(routes!(jobs::show_job))
+        .routes(routes!(jobs::update_job))
+        .routes(routes!(jobs::delete_job))
+        .routes(routes!(jobs::set_job_status))
+}
+
+/// Utilities.
+fn utils() -> OpenApiRouter {
+    use crate::api::utils;
+    OpenApiRouter::new()
+        .routes(routes!(utils::health_check))
+        .routes(routes!(utils::info))
+        .routes(routes!(utils::validate))
+        .routes(routes!(utils::echo))
+}
+
+/// The stream of events.
+fn stream() -> OpenApiRouter {
+    use crate::api::event_stream::{self, tail};
+    OpenApiRouter::new()
+        .routes(routes!(event_stream::list_events))
+        .routes(routes!(event_stream::append_event))
+        .routes(routes!(tail::tail_events))
+        .routes(routes!(event_stream::show_event))
+}
+
 /// The tool registry, whose clients know its form of a 422 from FastAPI services.
 fn registry() -> OpenApiRouter {
     OpenApiRouter::new()
@@ -266,8 +298,19 @@ pub fn document() -> OpenApi {
 }
 
 fn all() -> OpenApiRouter {
-    let audiences =
-        [public(), client(), people(), worker(), admin(), agents(), tasks(), registry()];
+    let audiences = [
+        public(),
+        client(),
+        people(),
+        jobs(),
+        tasks(),
+        stream(),
+        utils(),
+        worker(),
+        admin(),
+        agents(),
+        registry(),
+    ];
     audiences.into_iter().fold(OpenApiRouter::with_openapi(openapi::base()), OpenApiRouter::merge)
 }
 

@@ -112,11 +112,11 @@ fn tell<'a>(event_type: &'a str, subject: &'a str, event_id: &'a str) -> Told<'a
 #[test]
 fn what_a_client_tells_twice_is_there_once() {
     let db = with_execution("pending");
-    let first = wait(events::add(&db, tell("deploy.done", "web", "d1"))).unwrap();
-    let again = wait(events::add(&db, tell("deploy.failed", "web", "d1"))).unwrap();
-    assert_eq!(first, again);
+    let (first, new) = wait(events::add(&db, tell("deploy.done", "web", "d1"))).unwrap();
+    let (again, anew) = wait(events::add(&db, tell("deploy.failed", "web", "d1"))).unwrap();
+    assert_eq!((&first, new, anew), (&again, true, false));
     let other = Told { account: "default", ..tell("deploy.done", "web", "d1") };
-    assert_ne!(wait(events::add(&db, other)).unwrap().id, first.id);
+    assert_ne!(wait(events::add(&db, other)).unwrap().0.id, first.id);
     assert_eq!(wait(events::newest(&db, "acme")).unwrap(), first.id);
 }
 

@@ -110,7 +110,7 @@ fn counts_equal_the_rows_where_nothing_was_opened_again() {
             let took = format!("sum(iif({done}, s.execution_time_ms, 0))");
             assert_eq!(values(&db, account, names::STEP_DURATION_MS), of_steps("1", "", &took));
         }
-        let (_, spent) = wait(of_account(&db, "acme")).unwrap();
+        let (_, spent, _) = wait(of_account(&db, "acme")).unwrap();
         let costs = "SELECT worker_name, sum(calls) FROM cost_tracking WHERE account_id = 'acme'
             GROUP BY 1";
         let calls = spent.into_iter().map(|it| (it.worker_name, it.calls));

@@ -86,6 +86,7 @@ pub async fn invoke_tool(
         return Err(ApiError::BudgetTooSmall(Box::new(shortfall)));
     }
     let start = Start {
+        id: None,
         account: account.to_owned(),
         key_budget: authorized.caller.key_budget().cloned(),
         initiators: authorized.caller.selves(),

@@ -104,36 +104,57 @@ pub fn retired(id: &ExecutionId) -> ApiError {
     ApiError::Refused { id: id.clone(), code: ErrorCode::ExecutionRetired, message }
 }
 
+/// What came of saying it.
+pub struct Delivered {
+    /// Whether it has taken effect.
+    pub status: VerbStatus,
+    /// How the execution stands since, where that was read anew.
+    pub state: Option<State>,
+    /// Its place in the inbox.
+    pub entry: Option<InboxSeq>,
+}
+
 /// Says it, and answers.
 pub async fn tell(
     context: &RequestContext,
     state: &State,
     telling: Telling<'_>,
 ) -> Result<Response, ApiError> {
+    let Delivered { status, state: since, entry } = deliver(context, state, &telling).await?;
+    reply(since.as_ref().unwrap_or(state), &telling, status, entry)
+}
+
+/// Says it, and waits a little until it is met.
+pub async fn deliver(
+    context: &RequestContext,
+    state: &State,
+    telling: &Telling<'_>,
+) -> Result<Delivered, ApiError> {
     let id = &state.started.id;
     let site = context.site();
     let until = now().plus(telling.preference.window(WAIT_DEFAULT));
+    let unchanged = |entry| Delivered { status: VerbStatus::Unchanged, state: None, entry };
     match state.applies(&telling.message) {
         Applies::Yes => {}
-        Applies::Already => return reply(state, &telling, VerbStatus::Unchanged, None),
+        Applies::Already => return Ok(unchanged(None)),
         // What was said before with this key, and has taken effect since, is no error.
         Applies::Refused(refusal) => {
             let Some(key) = &telling.key else { return Err(ApiError::refused(id, refusal)) };
             let before = driver::posted(&site, id, key).await?;
             let Some(entry) = before else { return Err(ApiError::refused(id, refusal)) };
-            return reply(state, &telling, VerbStatus::Unchanged, Some(entry));
+            return Ok(unchanged(Some(entry)));
         }
     }
     let (message, key, reopens) = (&telling.message, telling.key.clone(), telling.reopens);
     let entry = match driver::post(&site, Post { id, message, key, reopens }).await? {
-        Posted::Stored(entry) => entry,
+        Posted::Stored(entry) => Some(entry),
         posted => return Err(not_stored(id, posted)),
     };
-    match standing_once_met(&site, id, until).await {
-        Ok(Some(state)) => reply(&state, &telling, VerbStatus::Done, Some(entry)),
+    Ok(match standing_once_met(&site, id, until).await {
+        Ok(Some(state)) => Delivered { status: VerbStatus::Done, state: Some(state), entry },
         // It is stored, whatever the journal says after that.
-        Ok(None) | Err(_) => reply(state, &telling, VerbStatus::Accepted, Some(entry)),
-    }
+        Ok(None) | Err(_) => Delivered { status: VerbStatus::Accepted, state: None, entry },
+    })
 }
 
 async fn standing_once_met(

@@ -8,10 +8,10 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use engine::time::{Millis, Timestamp};
-use futures::future::join;
+use futures::future::join3;
 use futures::stream::{self, StreamExt};
 
-use super::VERSION;
+use super::{VERSION, service};
 use crate::auth::{Authorized, ClientRead};
 use crate::clock::now;
 use crate::counts::{D1_ERRORS, SECURITY_EVENTS};
@@ -87,17 +87,24 @@ async fn found(context: &RequestContext, account: Option<&str>) -> Result<Found,
         Found { build: (VERSION.to_owned(), environment), complete: true, ..Found::default() };
     let accounts = match account {
         Some(account) => {
-            (found.totals, found.spent) = rows::of_account(&database, account).await?;
+            let (totals, spent, jobs) = rows::of_account(&database, account).await?;
+            (found.totals, found.spent, found.jobs) = (totals, spent, by_status(jobs));
             vec![account.to_owned()]
         }
         None => {
             let all = rows::of_all(&database, ACCOUNTS_MAX).await?;
-            let (size, swept) =
-                join(database.size_bytes(), operation::noted(&database, SHARDS)).await;
-            (found.totals, found.spent) = (all.totals, all.spent);
+            let (size, swept, standing) = join3(
+                database.size_bytes(),
+                operation::noted(&database, SHARDS),
+                service::standing(context),
+            )
+            .await;
+            (found.totals, found.spent, found.jobs) = (all.totals, all.spent, by_status(all.jobs));
             let mut installation = Installation {
                 workers: all.workers,
                 alerts: all.alerts,
+                problems: standing.problems.len() as u64,
+                ready: service::ready(standing.look).is_ok(),
                 ..Installation::default()
             };
             installation.d1_size_bytes = size;
@@ -124,6 +131,10 @@ async fn found(context: &RequestContext, account: Option<&str>) -> Result<Found,
     found.complete &= told.iter().all(Option::is_some);
     found.accounts = told.into_iter().flatten().collect();
     Ok(found)
+}
+
+fn by_status(jobs: Vec<rows::Jobs>) -> BTreeMap<String, u64> {
+    jobs.into_iter().map(|jobs| (jobs.status, jobs.count)).collect()
 }
 
 async fn gauges(context: &RequestContext, account: String) -> Option<AccountGauges> {

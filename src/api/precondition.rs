@@ -30,6 +30,17 @@ pub fn check(
     if holds { Ok(()) } else { Err(changed()) }
 }
 
+/// Whether `If-None-Match` names this state of the thing: then the client has it already. What is
+/// no list of tags matches nothing.
+pub fn is_known(headers: &HeaderMap, state: &str) -> bool {
+    let current = etag(state);
+    let values = headers.get_all(header::IF_NONE_MATCH).iter();
+    let tags = values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+    tags.map(str::trim).any(|tag| {
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == current.as_bytes()
+    })
+}
+
 /// The entity tags of `If-Match`. Weak ones match nothing: the comparison is a strong one.
 fn tags(headers: &HeaderMap) -> Result<Option<Vec<String>>, ApiError> {
     let mut tags = Vec::new();
@@ -86,5 +97,19 @@ mod tests {
         }
         let many = vec!["\"a\""; TAGS_MAX + 1].join(",");
         assert_eq!(told(&[&many], "[1]"), Err("header.invalid"));
+    }
+
+    #[test]
+    fn what_the_client_has_is_known() {
+        let sent = |value: &str| {
+            let value = HeaderValue::try_from(value).unwrap();
+            is_known(&HeaderMap::from_iter([(header::IF_NONE_MATCH, value)]), "[1]")
+        };
+        let tag = etag("[1]").to_str().unwrap().to_owned();
+        assert!(sent(&tag) && sent("*") && sent(&format!("\"other\", W/{tag}")));
+        for other in ["", "\"other\"", "x", &tag[1..]] {
+            assert!(!sent(other), "{other}");
+        }
+        assert!(!is_known(&HeaderMap::new(), "[1]"));
     }
 }

@@ -96,6 +96,7 @@ fn key_of(old: &State, key: &str, revision: RevisionChoice) -> Key {
 fn same(context: &RequestContext, old: &State, key: Option<Key>) -> Start {
     let started = &old.started;
     Start {
+        id: None,
         account: started.account.clone(),
         key_budget: None,
         initiators: Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use api_types::{
     Credential, Endpoint, HealthReply, HealthStatus, HelpReply, LivenessReply, RootReply,
-    WorkerHealth,
+    WorkerHealth, WorkerHealthEntry,
 };
 use axum::Json;
 use futures::future::join;
@@ -74,21 +74,12 @@ pub async fn help() -> Json<HelpReply> {
 )]
 #[worker::send]
 pub async fn health(context: RequestContext) -> Json<HealthReply> {
-    let config = context.config();
-    let mut problems = configuration_problems(&context);
-    let (database, workers) =
-        join(database_problem(&context), checks::known(context.bindings())).await;
-    problems.extend(database);
-    let ailing = workers.iter().any(|worker| match worker.status {
-        WorkerHealth::Degraded | WorkerHealth::Unhealthy => true,
-        WorkerHealth::Healthy | WorkerHealth::Unknown => false,
-    });
-    let well = problems.is_empty() && !ailing;
+    let Standing { status, problems, workers, look: _ } = standing(&context).await;
     Json(HealthReply {
-        status: if well { HealthStatus::Ok } else { HealthStatus::Degraded },
+        status,
         service: SERVICE.to_owned(),
         version: VERSION.to_owned(),
-        environment: config.environment.as_str().to_owned(),
+        environment: context.config().environment.as_str().to_owned(),
         timestamp: iso(now()),
         problems,
         workers,
@@ -103,8 +94,41 @@ pub async fn health(context: RequestContext) -> Json<HealthReply> {
 )]
 #[worker::send]
 pub async fn healthz(context: RequestContext) -> Result<Json<LivenessReply>, ApiError> {
-    match look(context.bindings()).await {
-        Look::Current(_) => Ok(Json(LivenessReply { status: "ok".to_owned() })),
+    ready(look(context.bindings()).await)?;
+    Ok(Json(LivenessReply { status: "ok".to_owned() }))
+}
+
+/// How the orchestrator is: what everything that tells of it is made of.
+pub(super) struct Standing {
+    /// The verdict.
+    pub status: HealthStatus,
+    /// What is missing or wrong, each in one sentence without a value.
+    pub problems: Vec<String>,
+    /// The workers, as they were when they were last checked.
+    pub workers: Vec<WorkerHealthEntry>,
+    /// The look at the database.
+    pub look: Look,
+}
+
+/// Looks how the orchestrator is.
+pub(super) async fn standing(context: &RequestContext) -> Standing {
+    let mut problems = configuration_problems(context);
+    let bindings = context.bindings();
+    let (look, workers) = join(look(bindings), checks::known(bindings)).await;
+    problems.extend(database_problem(&look));
+    let ailing = workers.iter().any(|worker| match worker.status {
+        WorkerHealth::Degraded | WorkerHealth::Unhealthy => true,
+        WorkerHealth::Healthy | WorkerHealth::Unknown => false,
+    });
+    let well = problems.is_empty() && !ailing;
+    let status = if well { HealthStatus::Ok } else { HealthStatus::Degraded };
+    Standing { status, problems, workers, look }
+}
+
+/// Whether the orchestrator can do its work with the database as it was found; why it cannot.
+pub(super) fn ready(look: Look) -> Result<(), ApiError> {
+    match look {
+        Look::Current(_) => Ok(()),
         Look::Outdated(lacking) => {
             Err(ApiError::DatabaseOutdated { cause: database::sentence(&lacking) })
         }
@@ -143,11 +167,11 @@ pub(super) fn configuration_problems(context: &RequestContext) -> Vec<String> {
     problems
 }
 
-async fn database_problem(context: &RequestContext) -> Option<String> {
-    match look(context.bindings()).await {
+fn database_problem(look: &Look) -> Option<String> {
+    match look {
         // A missing binding is told with the others.
         Look::Current(_) | Look::Missing(_) => None,
-        Look::Outdated(lacking) => Some(database::sentence(&lacking)),
+        Look::Outdated(lacking) => Some(database::sentence(lacking)),
         Look::Silent => Some("The database does not answer".to_owned()),
         Look::Failed(error) if error.is_outage() => Some("The database does not answer".to_owned()),
         Look::Failed(_) => Some("The database answers with errors".to_owned()),

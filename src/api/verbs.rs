@@ -6,12 +6,15 @@ use axum::response::Response;
 use engine::execution::Message;
 use engine::ids::ExecutionId;
 use engine::money::MicroUsd;
+use serde_json::json;
 
 use super::message::{Telling, asked, check_nesting, find, tell};
 use crate::auth::{Act, Authorized};
+use crate::db::jobs;
 use crate::driver;
 use crate::error::ApiError;
 use crate::extract::{ExecutionPath, JsonDocument, OptionalDocument};
+use crate::log::{self, Level};
 use crate::openapi::{BodyErrors, CLIENT, ClientErrors, SpendErrors, VerbErrors, VerbHeaders};
 use crate::request::RequestContext;
 
@@ -205,5 +208,25 @@ async fn go_on(
         let site = context.site();
         driver::raise(&site, started, budget).await?;
     }
-    tell(context, &state, telling).await
+    let reopens = telling.reopens && state.status.is_final();
+    let reply = tell(context, &state, telling).await?;
+    if reopens {
+        reopen_job(context, id, &authorized.caller.name()).await;
+    }
+    Ok(reply)
+}
+
+/// The job of an execution that goes on does so at once, not only with the next projection. Where
+/// that fails it does with that one.
+async fn reopen_job(context: &RequestContext, id: &ExecutionId, by: &str) {
+    let reopened = match context.database() {
+        Ok(database) => jobs::reopen(&database, id.as_str(), by).await.map_err(ApiError::from),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = reopened {
+        let cause = error.cause().unwrap_or_default();
+        let id = id.as_str();
+        let line = json!({ "event": "job.reopened_later", "execution.id": id, "error": cause });
+        log::write(Level::Warn, line);
+    }
 }

@@ -90,7 +90,7 @@ statements! { "events":
     /// A client's event; nothing where its id is known. The account must be there.
     ADD = "INSERT INTO events (account, topic, event_type, subject, actor, payload, event_id)
       SELECT ?1, 'custom', ?2, ?3, ?4, ?5, ?6 WHERE true
-      ON CONFLICT (account, event_id) WHERE event_id IS NOT NULL DO NOTHING";
+      ON CONFLICT (account, event_id) WHERE event_id IS NOT NULL DO NOTHING RETURNING id";
 
     /// The event of a client's id.
     BY_EVENT_ID = concat!(columns!(), "WHERE account = ?1 AND event_id = ?2");
@@ -234,13 +234,15 @@ pub async fn newest(db: &impl Database, account: &str) -> Result<u64, DbError> {
     Ok(row.and_then(|row| row.id).unwrap_or_default())
 }
 
-/// Adds a client's event, unless its id is known; the event that stands under the id.
-pub async fn add(db: &impl Database, told: Told<'_>) -> Result<Event, DbError> {
+/// Adds a client's event, unless its id is known; the event that stands under the id, and whether
+/// it is new. One whose answer was lost, and which is sent again, is not.
+pub async fn add(db: &impl Database, told: Told<'_>) -> Result<(Event, bool), DbError> {
     let Told { account, event_type, subject, actor, payload, event_id } = told;
     let adding =
         ADD.with(account).with(event_type).with(subject).with(actor).with(payload).with(event_id);
-    let [_, found] = db.batch_of([adding, BY_EVENT_ID.with(account).with(event_id)]).await?;
-    one(&found)
+    let found = BY_EVENT_ID.with(account).with(event_id);
+    let [added, found] = db.batch_of([adding, found]).await?;
+    Ok((one(&found)?, added.first::<Number>()?.is_some()))
 }
 
 /// Removes what happened before `moment` among the oldest `look_at`; how many went.

@@ -50,6 +50,11 @@ statements! { "metrics":
     ALERTS = "SELECT kind, severity, count(*) AS count FROM performance_alerts
       WHERE status <> 'resolved' GROUP BY kind, severity ORDER BY kind, severity";
 
+    /// Jobs that have not ended, of an account or, with NULL, of all.
+    JOBS = "SELECT status, count(*) AS count FROM jobs INDEXED BY jobs_open
+      WHERE status IN ('pending', 'running', 'waiting', 'paused')
+        AND (?1 IS NULL OR account_id = ?1) GROUP BY status ORDER BY status";
+
     /// The accounts that started an execution last; ?1 is how many.
     ACCOUNTS = "SELECT id FROM accounts AS a ORDER BY (
         SELECT max(e.created_at) FROM pipeline_executions AS e WHERE e.account_id = a.id
@@ -105,13 +110,23 @@ pub struct Alerts {
     pub count: u64,
 }
 
+/// Jobs of a status.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Jobs {
+    /// The status.
+    pub status: String,
+    /// How many have it.
+    pub count: u64,
+}
+
 /// What the metrics of an account are made of.
 pub async fn of_account(
     db: &impl Database,
     account: &str,
-) -> Result<(Vec<Total>, Vec<Spent>), DbError> {
-    let [totals, spent] = db.batch_of([TOTALS.with(account), SPENT.with(account)]).await?;
-    Ok((totals.decode()?, spent.decode()?))
+) -> Result<(Vec<Total>, Vec<Spent>, Vec<Jobs>), DbError> {
+    let asked = [TOTALS.with(account), SPENT.with(account), JOBS.with(account)];
+    let [totals, spent, jobs] = db.batch_of(asked).await?;
+    Ok((totals.decode()?, spent.decode()?, jobs.decode()?))
 }
 
 /// What the metrics of the installation are made of.
@@ -127,6 +142,8 @@ pub struct OfAll {
     pub alerts: Vec<Alerts>,
     /// What isolates have counted.
     pub counts: Vec<Count>,
+    /// Jobs that have not ended.
+    pub jobs: Vec<Jobs>,
     /// The accounts that started an execution last.
     pub accounts: Vec<String>,
 }
@@ -137,13 +154,14 @@ pub async fn of_all(db: &impl Database, accounts_max: u32) -> Result<OfAll, DbEr
     struct Account {
         id: String,
     }
-    let [totals, spent, workers, alerts, counts, accounts] = db
+    let [totals, spent, workers, alerts, counts, jobs, accounts] = db
         .batch_of([
             TOTALS.with(EVERYBODY),
             SPENT.with(None::<&str>),
             WORKERS.statement(),
             ALERTS.statement(),
             operation::COUNTS.statement(),
+            JOBS.with(None::<&str>),
             ACCOUNTS.with(accounts_max),
         ])
         .await?;
@@ -154,6 +172,7 @@ pub async fn of_all(db: &impl Database, accounts_max: u32) -> Result<OfAll, DbEr
         workers: workers.decode()?,
         alerts: alerts.decode()?,
         counts: counts.decode()?,
+        jobs: jobs.decode()?,
         accounts: accounts.into_iter().map(|account| account.id).collect(),
     })
 }

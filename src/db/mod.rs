@@ -34,6 +34,7 @@ pub mod execution_artifacts;
 pub mod executions;
 pub mod history;
 pub mod insights;
+pub mod jobs;
 pub mod keyring;
 pub mod meta;
 pub mod metrics;
@@ -102,6 +103,8 @@ pub fn all_statements() -> Vec<Sql> {
         executions::STATEMENTS,
         history::STATEMENTS,
         insights::STATEMENTS,
+        jobs::STATEMENTS,
+        jobs::list::STATEMENTS,
         keyring::STATEMENTS,
         meta::STATEMENTS,
         metrics::STATEMENTS,

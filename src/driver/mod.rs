@@ -21,7 +21,7 @@ pub use admit::raise;
 pub use post::{Post, Posted, post, posted, wait_until_met};
 pub use read::{ReadError, Standing, find, records};
 pub use resume::consume;
-pub use start::{Begun, Key, Start, StartError, record_cache_hit, start};
+pub use start::{Begun, Handed, Key, Start, StartError, hand_over, record_cache_hit, start};
 pub use sweep::{SHARDS, SweptShards, sweep};
 
 /// Where a driver works.
@@ -34,6 +34,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// A new id, of any journal.
+    pub fn draw_id(&self) -> ExecutionId {
+        self.new_id(crate::clock::entropy())
+    }
+
     /// A new id, of a journal that `hash` picks.
     fn new_id(&self, hash: u64) -> ExecutionId {
         let shard = ShardId::pick(hash, self.config.journal_shards);

@@ -31,6 +31,8 @@ use crate::{cache, clock, governor};
 /// What an execution starts from.
 #[derive(Clone)]
 pub struct Start {
+    /// The id, where it was drawn before; then only one that asks for it drives the execution.
+    pub id: Option<ExecutionId>,
     /// The tenant.
     pub account: String,
     /// The budget of the key that asks for it, where that is an issued one.
@@ -152,6 +154,44 @@ pub async fn start(site: &Site, context: &Context, start: Start) -> Result<Begun
     Ok(Begun::Execution(Box::new(outcome_of(site, &existing).await?)))
 }
 
+/// What came of a start that nobody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// It has begun, now or before.
+    Begun,
+    /// All places of the account are taken.
+    Refused,
+}
+
+/// Starts an execution whose id was drawn before and that a driver from the queue goes on with.
+/// One that has begun stays as it is, whoever drives it: it is safe to ask twice.
+pub async fn hand_over(site: &Site, start: Start) -> Result<Handed, StartError> {
+    let (id, _) = identify(site, &start);
+    if let Admitted::Refused { .. } = admit(site, &start, &id).await? {
+        return Ok(Handed::Refused);
+    }
+    let started = started(&start, id.clone());
+    let said = lines::started(&started, start.request_id.as_deref());
+    let at = started.at;
+    let events = vec![execution::Event::Started(Box::new(started))];
+    let (account, after) = (&start.account, After::Active);
+    let first = First { id: &id, account, at, idempotency: None, after, driven: false };
+    match write(site, first, events).await {
+        // Its driver takes a place of its own.
+        Ok(Reply::Started { .. }) => {
+            lines::write(vec![said]);
+            leave(site, account, &id, Vec::new()).await;
+            Ok(Handed::Begun)
+        }
+        Ok(Reply::Existing { .. }) => Ok(Handed::Begun),
+        Ok(other) => Err(ReadError::Unexpected(format!("{other:?}")).into()),
+        Err(error) => {
+            withdraw(site, &start, &id, false).await;
+            Err(error)
+        }
+    }
+}
+
 /// Records an execution whose outputs are those of an earlier one. Nothing is left to drive.
 pub async fn record_cache_hit(
     site: &Site,
@@ -163,7 +203,14 @@ pub async fn record_cache_hit(
     let started = started(&start, id.clone());
     let at = started.at;
     let (state, events) = execution::reuse(started, Arc::clone(&start.plan), outputs, from)?;
-    let first = First { id: &id, account: &start.account, at, idempotency, after: After::Ended };
+    let first = First {
+        id: &id,
+        account: &start.account,
+        at,
+        idempotency,
+        after: After::Ended,
+        driven: true,
+    };
     let said = lines::of(&state, &events, start.request_id.as_deref());
     match write(site, first, events).await? {
         Reply::Started { .. } => {
@@ -184,8 +231,11 @@ enum Begin {
 
 /// Keyed starts of one account and key meet in one shard, so that the second finds the first.
 fn identify(site: &Site, start: &Start) -> (ExecutionId, Option<Idempotency>) {
+    if let Some(id) = &start.id {
+        return (id.clone(), None);
+    }
     let Some(Key { key, body_hash }) = &start.key else {
-        return (site.new_id(clock::entropy()), None);
+        return (site.draw_id(), None);
     };
     let mut mac = Hmac::<Sha256>::new_from_slice(start.account.as_bytes())
         .expect("HMAC takes a key of any length");
@@ -236,7 +286,7 @@ async fn begin(
     let (state, events) = execution::start(started, Arc::clone(&start.plan), &deciding);
     let ended = state.status.is_final();
     let after = if ended { After::Ended } else { After::Active };
-    let first = First { id, account: &start.account, at, idempotency, after };
+    let first = First { id, account: &start.account, at, idempotency, after, driven: true };
     match write(site, first, events.clone()).await? {
         Reply::Started { epoch } => {
             lines::write(lines::of(&state, &events, start.request_id.as_deref()));
@@ -255,6 +305,7 @@ struct First<'a> {
     at: Timestamp,
     idempotency: Option<Idempotency>,
     after: After,
+    driven: bool,
 }
 
 /// Writes the first record; a try without an answer is made once more: it finds what it wrote.
@@ -271,7 +322,7 @@ async fn write(
         idempotency: first.idempotency,
         after: first.after,
         parent: None,
-        driven: true,
+        driven: first.driven,
     };
     let answer = match client::ask(&site.bindings, first.id, &request, Some(&record)).await {
         Ok(answer) => answer,

@@ -137,6 +137,8 @@ codes! {
         ["Ask somebody else to complete the task."];
     ApprovalByTask CONFLICT "approval.by_task" "The approval is given by its task"
         ["GET /pipeline/{id}/why names the task: complete it."];
+    JobTransition CONFLICT "job.transition" "The job cannot take this status"
+        ["Ask for one of the statuses that detail names."];
     AlertResolved CONFLICT "alert.resolved" "The alert is resolved"
         ["GET /admin/alerts?status=unresolved lists what is wrong now."];
     KeyOver CONFLICT "api_key.over" "The key is over"

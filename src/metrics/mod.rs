@@ -90,6 +90,12 @@ metrics! {
         "Sign-ins, sign-outs and refused callers, also those beyond what the audit log takes.";
     ALERTS = Gauge "alerts_open" ["kind", "severity"]
         "Alerts that are not resolved.";
+    JOBS = Gauge "jobs_open" ["status"]
+        "Jobs that have not ended, as their rows stand.";
+    READY = Gauge "ready" []
+        "1 where the orchestrator can do its work, as /healthz says, else 0.";
+    PROBLEMS = Gauge "problems" []
+        "What is missing or wrong, as /health lists it.";
     SCRAPE_COMPLETE = Gauge "scrape_complete" []
         "1 when every part of the page answered in time, else 0.";
 }

@@ -10,9 +10,10 @@ use super::text::{Durations, Metric, Page};
 use super::{
     ALERTS, ATTEMPTS, ATTEMPTS_FAILED, BOUNDS_MS, BREAKER, BUILD, COST, D1_ERRORS, D1_SIZE,
     EXECUTION_CACHE_HITS, EXECUTION_DURATION, EXECUTIONS, EXECUTIONS_OPEN, EXECUTIONS_STALLED,
-    GATE_CALLS, GATE_WAITING, INBOX_MESSAGES, PLACES, PLACES_WAITING, PROJECTIONS_BEHIND,
-    QUEUE_DEPTH, SCRAPE_COMPLETE, SECURITY_EVENTS, SHARD_ENDS, SHARD_SIZE, SHARDS_SILENT,
-    STEP_CACHE_HITS, STEP_DURATION, STEP_RETRIES, STEPS, SWEEP_AGE, WORKER_HEALTH,
+    GATE_CALLS, GATE_WAITING, INBOX_MESSAGES, JOBS, PLACES, PLACES_WAITING, PROBLEMS,
+    PROJECTIONS_BEHIND, QUEUE_DEPTH, READY, SCRAPE_COMPLETE, SECURITY_EVENTS, SHARD_ENDS,
+    SHARD_SIZE, SHARDS_SILENT, STEP_CACHE_HITS, STEP_DURATION, STEP_RETRIES, STEPS, SWEEP_AGE,
+    WORKER_HEALTH,
 };
 use crate::db::metrics::{Alerts, Spent, Total, WorkerState, names};
 
@@ -33,6 +34,8 @@ pub struct Found {
     pub spent: Vec<Spent>,
     /// What accounts have in hand.
     pub accounts: Vec<AccountGauges>,
+    /// Jobs that have not ended, by status.
+    pub jobs: BTreeMap<String, u64>,
     /// What only the operator sees.
     pub installation: Option<Installation>,
     /// Whether everything answered.
@@ -67,6 +70,10 @@ pub struct Installation {
     pub security_events: BTreeMap<String, u64>,
     /// Alerts that are not resolved.
     pub alerts: Vec<Alerts>,
+    /// Whether it can do its work.
+    pub ready: bool,
+    /// How many things are missing or wrong.
+    pub problems: u64,
 }
 
 /// The page of what was found.
@@ -77,9 +84,15 @@ pub fn page(found: &Found) -> String {
     let names = Names::of(found);
     counters(&mut page, found, &names);
     gates(&mut page, &found.accounts);
+    page.metric(&JOBS);
+    for (status, count) in &found.jobs {
+        page.sample(&JOBS, &[status], *count as f64);
+    }
     if let Some(installation) = &found.installation {
         shards(&mut page, installation);
         database(&mut page, installation);
+        plain(&mut page, &READY, f64::from(u8::from(installation.ready)));
+        plain(&mut page, &PROBLEMS, installation.problems as f64);
     }
     plain(&mut page, &SCRAPE_COMPLETE, f64::from(u8::from(found.complete)));
     page.into_text()

@@ -10,9 +10,11 @@ pub mod agents;
 mod catalog;
 mod control;
 mod error;
+pub mod events;
 mod health;
 mod history;
 pub mod insights;
+pub mod jobs;
 mod orchestrate;
 pub mod people;
 mod pipeline;
@@ -21,6 +23,7 @@ pub mod registry;
 mod service;
 pub mod tasks;
 mod tool_calls;
+pub mod utils;
 mod why;
 
 pub use catalog::{

@@ -28,7 +28,7 @@ enum Holder {
 
 /// What the first name of a path means, for paths that begin so: whom it belongs to, and one that
 /// is there. A path that has a name and is not here fails the test: add it.
-const NAMED: [(&str, Holder, &str); 23] = [
+const NAMED: [(&str, Holder, &str); 26] = [
     ("/pipeline/{id}", Holder::Account, "of the execution"),
     ("/admin/audit-log/{id}", Holder::Account, "zanzibar-entry"),
     ("/admin/api-keys/{id}", Holder::Account, "zanzibar-key"),
@@ -45,6 +45,8 @@ const NAMED: [(&str, Holder, &str); 23] = [
     ("/api/v1/agent-logs/{id}", Holder::Account, "zanzibar-entry"),
     ("/api/v1/system-logs/{id}", Holder::Account, "zanzibar-line"),
     ("/api/v1/chat/{id}", Holder::Account, "zanzibar-message"),
+    ("/api/v1/events/{id}", Holder::Account, "990001"),
+    ("/api/v1/jobs/{job_id}", Holder::Account, JOB),
     ("/nodes/{node_id}", Holder::Account, NODE),
     ("/tools/{tool_id}", Holder::Account, TOOL),
     ("/artifacts/{artifact_id}", Holder::Account, ARTIFACT),
@@ -57,6 +59,7 @@ const NAMED: [(&str, Holder, &str); 23] = [
 ];
 const NODE: &str = "0193a1c2-0000-7000-8000-0000000000a1";
 const TOOL: &str = "0193a1c2-0000-7000-8000-0000000000a2";
+const JOB: &str = "0193a1c2-0000-7000-8000-0000000000a4";
 const ARTIFACT: &str = "0193a1c2-0000-7000-8000-0000000000a3";
 
 /// One endpoint of the document.
@@ -178,7 +181,11 @@ fn rows() -> String {
          INSERT INTO orchestrator_chat
            (id, account_id, sender_type, receiver_type, message, timestamp)
            VALUES ('zanzibar-message', 'owner', 'user', 'orchestrator', 'topic {MARK}',
-             '2026-11-21');"
+             '2026-11-21');
+         INSERT INTO jobs (id, account_id, title, created_by)
+           VALUES ('{JOB}', 'owner', 'topic {MARK}', 'key:owner-key');
+         INSERT INTO events (id, account, topic, event_type, payload)
+           VALUES (990001, 'owner', 'custom', 'zanzibar.done', '"topic {MARK}"');"
     )
 }
 

@@ -1,35 +1,17 @@
-//! The stream of events: what has been read goes out, then the journal is asked for more. It holds
-//! no more than one answer of the journal, and stops where it is when nobody reads any more.
+//! The source of an execution's events: what has been read goes out, then the journal is asked for
+//! more. It holds no more than one answer of the journal.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::time::Duration;
 
-use axum::body::Bytes;
 use engine::ids::{ExecutionId, Seq};
 use engine::shard::Phase;
-use engine::time::{Millis, Timestamp};
-use futures::stream::{Stream, unfold};
+use engine::time::Millis;
 use serde_json::json;
-use worker::Delay;
-use worker::send::SendFuture;
 
 use super::shown;
-use crate::clock::now;
+use crate::api::pacing::{Look, Source};
 use crate::driver::{self, Site, Standing};
 use crate::log::{self, Level};
-
-/// The longest that a connection lives.
-const LIFE: Millis = Millis::from_secs(600);
-/// How often a connection on which nothing happens shows that it lives.
-const HEARTBEAT: Millis = Millis::from_secs(15);
-/// The first and the longest pause between two looks at the journal.
-const LOOK_AGAIN_MIN: Millis = Millis::new(50);
-const LOOK_AGAIN_MAX: Millis = Millis::from_secs(1);
-/// How often in a row the journal may give no answer.
-const FAILURES_MAX: u32 = 5;
-/// When a client comes back whose connection ended.
-const COME_BACK: Millis = Millis::from_secs(2);
 
 /// What is still to be sent to one client.
 pub struct Feed {
@@ -40,18 +22,8 @@ pub struct Feed {
     skip: usize,
     records: VecDeque<String>,
     standing: Standing,
-    pause: Millis,
-    heartbeat_at: Timestamp,
-    closes_at: Timestamp,
-    failures: u32,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Opening,
-    Open,
-    Closed,
+    /// Whether the journal was asked a moment ago.
+    fresh: bool,
 }
 
 impl Feed {
@@ -64,107 +36,59 @@ impl Feed {
         standing: Standing,
         records: Vec<String>,
     ) -> Self {
-        Self {
-            site,
-            id,
-            seq,
-            skip,
-            records: records.into(),
-            standing,
-            pause: LOOK_AGAIN_MIN,
-            heartbeat_at: now().plus(HEARTBEAT),
-            closes_at: now().plus(LIFE),
-            failures: 0,
-            stage: Stage::Opening,
-        }
-    }
-
-    /// The text of the stream, piece by piece.
-    pub fn stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
-        unfold(self, |mut feed| {
-            SendFuture::new(async move {
-                let piece = feed.next().await?;
-                Some((Ok(Bytes::from(piece)), feed))
-            })
-        })
-    }
-
-    async fn next(&mut self) -> Option<String> {
-        loop {
-            if let Some(piece) = self.at_hand() {
-                self.heartbeat_at = now().plus(HEARTBEAT);
-                return Some(piece);
-            }
-            if self.stage == Stage::Closed || now() >= self.closes_at {
-                return None;
-            }
-            let left = self.heartbeat_at.since(now());
-            Delay::from(Duration::from_millis(self.pause.min(left).get())).await;
-            if now() >= self.heartbeat_at {
-                self.heartbeat_at = now().plus(HEARTBEAT);
-                return Some(": heartbeat\n\n".to_owned());
-            }
-            self.look().await;
-        }
+        Self { site, id, seq, skip, records: records.into(), standing, fresh: true }
     }
 
     /// What can be sent without asking anybody.
-    fn at_hand(&mut self) -> Option<String> {
-        match self.stage {
-            Stage::Closed => return None,
-            Stage::Opening => {
-                self.stage = Stage::Open;
-                return Some(format!("retry: {}\n\n", COME_BACK.get()));
-            }
-            Stage::Open => {}
-        }
+    fn at_hand(&mut self) -> Look {
         while let Some(record) = self.records.pop_front() {
             self.seq = self.seq.next();
             let skip = std::mem::take(&mut self.skip);
             match shown::frames(self.seq, &record, skip) {
                 Ok(frames) if frames.is_empty() => {}
-                Ok(frames) => return Some(frames),
+                Ok(frames) => return Look::Frames(frames),
                 Err(error) => {
                     self.warn("events.unreadable", &error.to_string());
-                    self.stage = Stage::Closed;
-                    return None;
+                    return Look::Over;
                 }
             }
         }
         if self.standing.phase != Phase::Ended || self.seq < self.standing.seq {
-            return None;
+            return Look::Nothing;
         }
-        self.stage = Stage::Closed;
-        Some(format!("event: end\ndata: {}\n\n", json!({ "pipeline_id": self.id.as_str() })))
-    }
-
-    /// Asks the journal for what has happened since. One that is gone is retired: nothing follows.
-    async fn look(&mut self) {
-        match driver::records(&self.site, &self.id, self.seq).await {
-            Ok(Some((standing, records))) => {
-                self.failures = 0;
-                self.pause = match records.is_empty() {
-                    true => Millis::new(self.pause.get() * 2).min(LOOK_AGAIN_MAX),
-                    false => LOOK_AGAIN_MIN,
-                };
-                self.standing = standing;
-                self.records = records.into();
-            }
-            Ok(None) => self.stage = Stage::Closed,
-            Err(error) => {
-                self.failures += 1;
-                self.pause = LOOK_AGAIN_MAX;
-                if self.failures >= FAILURES_MAX {
-                    self.warn("events.journal_silent", &error.to_string());
-                    self.stage = Stage::Closed;
-                }
-            }
-        }
+        let data = json!({ "pipeline_id": self.id.as_str() });
+        Look::Last(format!("event: end\ndata: {data}\n\n"))
     }
 
     fn warn(&self, event: &str, error: &str) {
         let id = self.id.as_str();
         log::write(Level::Warn, json!({ "event": event, "execution.id": id, "error": error }));
+    }
+}
+
+impl Source for Feed {
+    const PAUSES: (Millis, Millis) = (Millis::new(50), Millis::from_secs(1));
+
+    /// A journal that is gone is retired: nothing follows.
+    async fn look(&mut self) -> Look {
+        let fresh = std::mem::take(&mut self.fresh);
+        match self.at_hand() {
+            Look::Nothing if !fresh => {}
+            looked => return looked,
+        }
+        match driver::records(&self.site, &self.id, self.seq).await {
+            Ok(Some((standing, records))) => {
+                self.standing = standing;
+                self.records = records.into();
+                self.at_hand()
+            }
+            Ok(None) => Look::Over,
+            Err(error) => Look::Silent(error.to_string()),
+        }
+    }
+
+    fn given_up(&self, error: &str) {
+        self.warn("events.journal_silent", error);
     }
 }
 
@@ -175,6 +99,7 @@ mod tests {
     use futures::StreamExt;
 
     use super::*;
+    use crate::api::pacing::stream;
     use crate::bindings::Bindings;
     use crate::config::Config;
 
@@ -198,7 +123,7 @@ mod tests {
     const ONE: &str = r#"[{"type":"c","at":3}]"#;
 
     async fn all(feed: Feed) -> Vec<String> {
-        let pieces = feed.stream().map(|piece| match piece {
+        let pieces = stream(feed).map(|piece| match piece {
             Ok(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
             Err(never) => match never {},
         });
@@ -231,23 +156,17 @@ mod tests {
     #[tokio::test]
     async fn one_that_goes_on_is_not_closed_and_damage_is() {
         let mut open = feed(Phase::Active, (Seq(0), 0), &[ONE]);
-        assert!(open.at_hand().unwrap().starts_with("retry"));
-        assert!(open.at_hand().unwrap().starts_with("id: 1.1\nevent: c\n"));
-        assert_eq!((open.at_hand(), open.stage), (None, Stage::Open));
+        let Look::Frames(first) = open.look().await else { panic!("it has a record") };
+        assert!(first.starts_with("id: 1.1\nevent: c\n"));
+        assert_eq!(open.at_hand(), Look::Nothing);
         let mut damaged = feed(Phase::Active, (Seq(0), 0), &["{"]);
-        damaged.at_hand();
-        assert_eq!((damaged.at_hand(), damaged.stage), (None, Stage::Closed));
+        assert_eq!(damaged.look().await, Look::Over);
     }
 
     #[tokio::test]
-    async fn a_journal_that_stays_silent_ends_the_connection() {
+    async fn the_journal_is_asked_after_the_first_look_and_its_silence_told() {
         let mut feed = feed(Phase::Active, (Seq(0), 0), &[]);
-        feed.at_hand();
-        for _ in 1..FAILURES_MAX {
-            feed.look().await;
-            assert_eq!(feed.stage, Stage::Open);
-        }
-        feed.look().await;
-        assert_eq!(feed.stage, Stage::Closed);
+        assert_eq!(feed.look().await, Look::Nothing, "the handler has just asked it");
+        assert!(matches!(feed.look().await, Look::Silent(_)));
     }
 }

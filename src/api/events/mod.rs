@@ -4,12 +4,12 @@ mod feed;
 mod shown;
 
 use api_types::EventsQuery;
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use engine::ids::Seq;
 
 use super::message::{own_shard, without_journal};
+use super::pacing;
 use crate::auth::{Authorized, ClientRead};
 use crate::driver;
 use crate::error::ApiError;
@@ -62,11 +62,7 @@ pub async fn events(
         Some(place) => place.within(records.first().map(String::as_str))?,
         None => 0,
     };
-    let feed = Feed::new(context.site(), id, (from, skip), standing, records);
-    let mut response = Response::new(Body::from_stream(feed.stream()));
-    let kind = HeaderValue::from_static("text/event-stream; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    Ok(pacing::reply(Feed::new(context.site(), id, (from, skip), standing, records)))
 }
 
 /// The place of an event: its record, and its number in it. Both count from 1.

@@ -1,6 +1,6 @@
 //! Starting an execution.
 
-pub(super) mod ask;
+pub mod ask;
 mod figures;
 pub mod plan;
 
@@ -11,7 +11,7 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::execution::{Fault, State, Status};
-use engine::time::Millis;
+use engine::time::{Millis, Timestamp};
 use serde_json::Value;
 
 use crate::api::optimization;
@@ -20,14 +20,16 @@ use crate::api::preference::{PREFERENCE_APPLIED, Preference, idempotency_key};
 use crate::auth::{Authorized, Caller, ClientExecute};
 use crate::cache;
 use crate::clock::now;
-use crate::driver::{self, Begun, Key, Start, StartError};
+use crate::db::D1;
+use crate::driver::{self, Begun, Key, Site, Start, StartError};
 use crate::error::{ApiError, Shortfall};
 use crate::extract::JsonDocument;
 use crate::journal::projection::rows_of;
 use crate::openapi::{BodyErrors, CLIENT, ClientErrors, StartErrors, StartHeaders};
 use crate::request::RequestContext;
 use crate::templates::{PublishedPlan, TemplateCache, TemplateError, canonical_json, sha256_hex};
-use ask::{Asked, Purpose};
+pub use ask::Asked;
+use ask::Purpose;
 
 /// Starts an execution of a template.
 ///
@@ -59,14 +61,16 @@ pub async fn orchestrate(
     let preference = Preference::read(&headers);
     let body_hash = sha256_hex(canonical_json(&document.value).as_bytes());
     let key = key.map(|key| Key { key, body_hash });
-    let Understood { published, asked, shortfall } = understand(&context, document).await?;
+    let site = context.site();
+    let Understood { published, asked, shortfall } =
+        understand(&site, context.received_at(), document).await?;
     let window = match asked.asynchronous {
         true => Millis::ZERO,
         false => preference.window(context.config().sync_window),
     };
     let gate = Gate { use_cache: asked.use_cache, shortfall };
     let start = start_of(&authorized.caller, &context, published, asked, key, window);
-    let state = match begin(&context, start, gate).await? {
+    let state = match begin(&site, context.invocation()?, start, gate).await? {
         Begun::Execution(state) => *state,
         Begun::Refused { retry_after, taken } => return Err(refused(retry_after, taken)),
         Begun::KeyConflict => return Err(ApiError::IdempotencyMismatch),
@@ -80,43 +84,46 @@ pub async fn orchestrate(
 }
 
 /// A request that fits its template.
-struct Understood {
-    published: Arc<PublishedPlan>,
-    asked: Asked,
-    shortfall: Option<Shortfall>,
+pub struct Understood {
+    /// The template.
+    pub published: Arc<PublishedPlan>,
+    /// What the execution starts from.
+    pub asked: Asked,
+    /// What the budget lacks.
+    pub shortfall: Option<Shortfall>,
 }
 
 /// What stands between a request and its start.
-struct Gate {
+pub struct Gate {
     /// Whether a stored result will do, which costs nothing.
-    use_cache: bool,
+    pub use_cache: bool,
     /// What the budget lacks for anything else.
-    shortfall: Option<Shortfall>,
+    pub shortfall: Option<Shortfall>,
 }
 
-/// Finds the template and checks the request against it.
-async fn understand(
-    context: &RequestContext,
+/// Finds the template and checks the request, which came in at `at`, against it.
+pub async fn understand(
+    site: &Site,
+    at: Timestamp,
     document: JsonDocument<OrchestrateRequest>,
 ) -> Result<Understood, ApiError> {
-    let (published, document) = template_of(context, document).await?;
+    let (published, document) = template_of(site, document).await?;
     let request = ask::examine(document, &published, Purpose::Start)?;
-    let policy = TemplateCache::shared(&context.config().worker_urls);
-    let policy = policy.policy(&context.database()?, now()).await?;
-    let shortfall = plan::shortfall(&request, &published, &policy, context.config())?;
-    let at = context.received_at();
-    let asked = ask::settle(request, &published.definition, &policy, context.config(), at)?;
+    let policy = TemplateCache::shared(&site.config.worker_urls);
+    let policy = policy.policy(&database(site)?, now()).await?;
+    let shortfall = plan::shortfall(&request, &published, &policy, &site.config)?;
+    let asked = ask::settle(request, &published.definition, &policy, &site.config, at)?;
     Ok(Understood { published, asked, shortfall })
 }
 
 /// The template that a request asks for.
 async fn template_of(
-    context: &RequestContext,
+    site: &Site,
     document: JsonDocument<OrchestrateRequest>,
 ) -> Result<(Arc<PublishedPlan>, JsonDocument<OrchestrateRequest>), ApiError> {
-    let known = TemplateCache::shared(&context.config().worker_urls);
+    let known = TemplateCache::shared(&site.config.worker_urls);
     let name = ask::template_name(&document.value).map(str::to_owned);
-    match known.plan(&context.database()?, name.as_deref(), now()).await {
+    match known.plan(&database(site)?, name.as_deref(), now()).await {
         Ok(published) => Ok((published, document)),
         // What is wrong with the request itself is told first: the name may be part of it.
         Err(_) if !document.violations.is_empty() => {
@@ -124,6 +131,10 @@ async fn template_of(
         }
         Err(error) => Err(unusable(name, error)),
     }
+}
+
+fn database(site: &Site) -> Result<D1, ApiError> {
+    Ok(D1::new(site.bindings.database()?))
 }
 
 pub(super) fn unusable(name: Option<String>, error: TemplateError) -> ApiError {
@@ -144,6 +155,7 @@ fn start_of(
     window: Millis,
 ) -> Start {
     Start {
+        id: None,
         account: caller.account().to_owned(),
         key_budget: caller.key_budget().cloned(),
         initiators: caller.selves(),
@@ -162,13 +174,17 @@ fn start_of(
 }
 
 /// Serves a stored result as an execution of its own, or starts one that does the work.
-async fn begin(context: &RequestContext, start: Start, gate: Gate) -> Result<Begun, ApiError> {
-    let site = context.site();
+pub async fn begin(
+    site: &Site,
+    invocation: &worker::Context,
+    start: Start,
+    gate: Gate,
+) -> Result<Begun, ApiError> {
     if gate.use_cache {
         let key = cache::key(&start.account, &start.content_hash, &start.request);
         if let Some(stored) = cache::find(&site.bindings, &key).await {
             let hit =
-                driver::record_cache_hit(&site, start.clone(), stored.outputs, &stored.from).await;
+                driver::record_cache_hit(site, start.clone(), stored.outputs, &stored.from).await;
             match hit {
                 Ok(begun) => return Ok(begun),
                 // What was stored does not fit the plan: it is as good as nothing.
@@ -180,10 +196,10 @@ async fn begin(context: &RequestContext, start: Start, gate: Gate) -> Result<Beg
     if let Some(shortfall) = gate.shortfall {
         return Err(ApiError::BudgetTooSmall(Box::new(shortfall)));
     }
-    Ok(driver::start(&site, context.invocation()?, start).await?)
+    Ok(driver::start(site, invocation, start).await?)
 }
 
-pub(super) fn refused(retry_after: Millis, taken: u32) -> ApiError {
+pub fn refused(retry_after: Millis, taken: u32) -> ApiError {
     ApiError::AdmissionRefused {
         retry_after_s: u32::try_from(retry_after.get().div_ceil(1000)).unwrap_or(u32::MAX).max(1),
         message: format!("{taken} executions of this account are in progress"),

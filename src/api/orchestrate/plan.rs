@@ -67,7 +67,7 @@ pub(super) async fn dry_run(
     context: &RequestContext,
     document: JsonDocument<OrchestrateRequest>,
 ) -> Result<Response, ApiError> {
-    let (published, document) = template_of(context, document).await?;
+    let (published, document) = template_of(&context.site(), document).await?;
     let request = ask::examine(document, &published, Purpose::Start)?;
     let reply = told(caller, context, &request, &published).await?;
     Ok(Json(reply).into_response())

@@ -63,7 +63,10 @@ fn found() -> Found {
             d1_errors: BTreeMap::from([("overloaded".to_owned(), 5)]),
             security_events: BTreeMap::from([("sign_in_failed".to_owned(), 6)]),
             alerts: vec![Alerts { kind: "capacity".into(), severity: "warning".into(), count: 1 }],
+            ready: true,
+            problems: 2,
         }),
+        jobs: BTreeMap::from([("running".to_owned(), 4)]),
         complete: true,
     }
 }

@@ -24,6 +24,7 @@ mod authentication;
 mod cache;
 mod callbacks;
 mod configuration;
+mod event_stream;
 mod events;
 mod execution;
 mod headers;
@@ -32,6 +33,8 @@ mod history;
 mod idempotency;
 mod input;
 mod insights;
+mod job_lists;
+mod jobs;
 mod leaks;
 mod limits;
 mod metrics;
@@ -44,6 +47,7 @@ mod templates;
 mod tool_queries;
 mod tool_registry;
 mod tools_in_pipelines;
+mod utils;
 mod verbs;
 mod why;
 
@@ -139,6 +143,10 @@ pub fn phases() -> Vec<Phase> {
         limits::phase(),
         headers::phase(),
         agents::phase(),
+        event_stream::phase(),
+        jobs::phase(),
+        job_lists::phase(),
+        utils::phase(),
         openapi::phase(),
         leaks::phase(),
     ]

@@ -9,7 +9,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use engine::expr::{CompileError, Condition, Mapping, MappingRoot};
 use engine::plan::Violation;
 use engine::time::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::auth::{Authorized, ClientRead};
 use crate::clock::now;
@@ -165,6 +165,8 @@ fn violation(pointer: &str, code: &str, message: &str) -> Violation {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Making {
     pub understood: Option<Understood>,
     /// The budget of the key that asks for it.
     pub key_budget: Option<KeyFunds>,
+    /// Everyone that asks for it: nobody of them approves what it waits for.
+    pub initiators: Vec<String>,
 }
 
 /// What came of it.
@@ -70,7 +72,7 @@ pub async fn by_key(
 
 /// Makes the job, and starts its execution.
 pub async fn make(context: &RequestContext, making: Making) -> Result<Made, ApiError> {
-    let Making { new, understood, key_budget } = making;
+    let Making { new, understood, key_budget, initiators } = making;
     let database = context.database()?;
     match add(&database, &new).await? {
         Added::Own(job) if job.begun => return Ok(Made::New(job)),
@@ -92,6 +94,7 @@ pub async fn make(context: &RequestContext, making: Making) -> Result<Made, ApiE
         id: Some(parsed(id)?),
         account: new.account.clone(),
         key_budget,
+        initiators,
         plan: Arc::clone(&published.plan),
         definition: Arc::clone(&published.definition),
         revision: published.revision,
@@ -204,6 +207,7 @@ async fn hand_over(site: &Site, job: &Job) -> Result<(), ApiError> {
         id: Some(parsed(job.pipeline_id.as_deref().unwrap_or_default())?),
         account: job.account_id.clone(),
         key_budget: key_budget(site, job).await?,
+        initiators: vec![job.created_by.clone()],
         plan: Arc::clone(&published.plan),
         definition: Arc::clone(&published.definition),
         revision: published.revision,

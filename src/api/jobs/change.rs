@@ -2,7 +2,7 @@
 
 use api_types::jobs::{Job, JobPatch, JobStatusRequest};
 use api_types::{ExecutionStatus, VerbStatus};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use engine::execution::Message;
 use engine::ids::ExecutionId;
@@ -160,13 +160,18 @@ pub async fn delete_job(
         let reason = format!("the job {id} was deleted");
         call_off(&context, caller, &execution, reason).await?;
     }
-    let by = caller.name();
-    let [sign, remove] = jobs::remove(&job, None, &by);
-    let before =
-        json!({ "title": job.title, "status": job.status, "pipeline_id": job.pipeline_id });
-    let change = change("job.deleted", &job, (Some(before), None));
-    let entry = audit::entry(&context, caller, change);
+    // Where the caller says what it means to take away, nothing else is.
+    let version = headers.contains_key(header::IF_MATCH).then_some(job.version);
+    let [sign, remove] = jobs::remove(&job, version, &caller.name());
+    let before = json!({
+        "title": job.title, "status": job.status, "pipeline_id": job.pipeline_id,
+    });
+    let entry = audit::entry(&context, caller, change("job.deleted", &job, (Some(before), None)));
     context.database()?.batch(vec![sign, remove, entry]).await?;
+    let left = jobs::find(&context.database()?, caller.account(), &id).await?;
+    if left.is_some() {
+        return Err(ApiError::ResourceChanged { kind: "job", name: id });
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -114,7 +114,8 @@ pub async fn create_job(
         created_at: context.received_at(),
         request_id: context.id().to_owned(),
     };
-    let making = Making { new, understood, key_budget: caller.key_budget().cloned() };
+    let (key_budget, initiators) = (caller.key_budget().cloned(), caller.selves());
+    let making = Making { new, understood, key_budget, initiators };
     match make(&context, making).await? {
         Made::New(job) => made(&context, StatusCode::CREATED, job).await,
         Made::Before(job) => made(&context, StatusCode::OK, job).await,

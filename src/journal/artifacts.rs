@@ -189,6 +189,7 @@ mod tests {
             traceparent: None,
             parent: None,
             restarted_from: None,
+            initiators: Vec::new(),
             key: None,
         };
         start(started, plan, &CONTEXT).0

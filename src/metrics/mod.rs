@@ -62,6 +62,8 @@ metrics! {
         "Calls in progress that needed a permit.";
     GATE_WAITING = Gauge "gate_waiting" ["account", "worker"]
         "Calls that wait for a permit.";
+    JOBS = Gauge "jobs_open" ["status"]
+        "Jobs that have not ended, as their rows stand.";
     WORKER_HEALTH = Gauge "worker_health" ["worker", "status"]
         "1 for what the last check of the worker found, 0 for the others.";
     EXECUTIONS_OPEN = Gauge "executions_open" ["state"]
@@ -90,8 +92,6 @@ metrics! {
         "Sign-ins, sign-outs and refused callers, also those beyond what the audit log takes.";
     ALERTS = Gauge "alerts_open" ["kind", "severity"]
         "Alerts that are not resolved.";
-    JOBS = Gauge "jobs_open" ["status"]
-        "Jobs that have not ended, as their rows stand.";
     READY = Gauge "ready" []
         "1 where the orchestrator can do its work, as /healthz says, else 0.";
     PROBLEMS = Gauge "problems" []

@@ -6,6 +6,8 @@ mod sqlite;
 
 use bitware_orchestrator::db::tasks::{self, Edit, Filter, NewTask, Task};
 use bitware_orchestrator::db::{Database, Statement};
+use engine::plan::definition::TemplateDefinition;
+use engine::plan::{Kind, Plan};
 use engine::time::Timestamp;
 use serde_json::{Value, json};
 use sqlite::{Sqlite, wait};
@@ -255,4 +257,25 @@ fn lists_are_filtered_and_paged() {
     let (second, _) = wait(tasks::page(&db, "default", &Filter::default(), after, 2)).unwrap();
     assert_eq!((more, second[0].task_id.as_str()), (true, "t2"));
     assert!(wait(tasks::page(&db, "acme", &Filter::default(), None, 2)).unwrap().0.is_empty());
+}
+
+/// What people copy from docs/tasks.md can be published.
+#[test]
+fn the_step_of_the_documentation_is_one() {
+    let page = include_str!("../docs/tasks.md");
+    let example = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let step: Value = serde_json::from_str(example).unwrap();
+    let definition: TemplateDefinition = serde_json::from_value(json!({
+        "name": "t",
+        "steps": [
+            {"name": "classify", "order": 1, "kind": "transform", "input_mapping": {}},
+            {"name": step["step_name"], "order": step["step_order"], "kind": step["kind"],
+                "depends_on": step["depends_on_steps"], "config": step["config"]},
+        ],
+    }))
+    .unwrap();
+    let plan = Plan::compile(&definition).unwrap();
+    let Kind::Wait(wait) = &plan.steps[1].kind else { panic!("it is a wait") };
+    let asks = wait.asks.as_ref().unwrap();
+    assert!(asks.is_guarded() && asks.forbids_self && asks.escalation.is_some());
 }

@@ -324,8 +324,9 @@ async fn time_and_the_execution_close_tasks_and_time_gives_them_to_others() {
     task_of(&ada, &timed, "expired").await;
 
     let open = begin(&ada, "timed").await;
-    let signal = post(&ada, &format!("/pipeline/{open}/signal/gate"), &json!({"approved": true}));
-    assert!(matches!(signal.await.status, 200 | 202), "nothing says who may give it");
+    let (gate, yes) = (format!("/pipeline/{open}/signal/gate"), json!({ "approved": true }));
+    let signal = post(&ada, &gate, &yes).await;
+    assert!(matches!(signal.status, 200 | 202), "nothing says who may give it");
     let done = task_of(&ada, &open, "completed").await;
     assert_eq!(done["completed_by"], "key:ada");
 }

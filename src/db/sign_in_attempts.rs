@@ -14,7 +14,8 @@ statements! { "sign_in_attempts":
     /// on the subject is blocked for ?6 seconds, twice as long each time, at most ?7.
     COUNT = "INSERT INTO sign_in_attempts (subject, failures, attempt, last_at)
       SELECT ?1, 1, ?3, ?2
-      WHERE ?8 IS NULL OR EXISTS (SELECT 1 FROM sign_in_attempts WHERE subject = ?8 AND attempt = ?3)
+      WHERE ?8 IS NULL
+        OR EXISTS (SELECT 1 FROM sign_in_attempts WHERE subject = ?8 AND attempt = ?3)
       ON CONFLICT (subject) DO UPDATE SET
         failures = CASE WHEN last_at < ?4 THEN 1 ELSE failures + 1 END,
         attempt = excluded.attempt, last_at = excluded.last_at,

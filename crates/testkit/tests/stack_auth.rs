@@ -1,5 +1,5 @@
-//! People on the real stack: the first user, attacks on tokens, lockout, refresh tokens, the upgrade
-//! of hashes, the rotation of the key, and all of it many times at once.
+//! People on the real stack: the first user, attacks on tokens, lockout, refresh tokens, the
+//! upgrade of hashes, the rotation of the key, and all of it many times at once.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeSet;

@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 
 use super::*;
 use crate::config::{CLIENT_API_KEY, WORKER_SHARED_SECRET};
+use crate::rate::Rates;
 
 fn secrets() -> Secrets {
     let config = Config::read(|name| match name {
@@ -164,4 +165,68 @@ fn secrets_are_compared_whole() {
     for wrong in ["client-ke", "client-key ", "Client-key", ""] {
         assert!(!equal(&Sha256::digest(wrong), &secret), "{wrong}");
     }
+}
+
+/// A person of an account.
+pub fn person(account: &str, role: Role) -> Caller {
+    let person =
+        Person { user_id: "u".into(), account: account.into(), role, session_id: "s".into() };
+    Caller { person: Some(person), ..Caller::default() }
+}
+
+#[test]
+fn a_person_goes_where_a_key_goes_and_answers_for_itself() {
+    fn code<N: Need>(caller: &Caller) -> Result<(), &'static str> {
+        Caller::permit::<N>(Some(caller)).map_err(|error| error.code().as_str())
+    }
+    let (viewer, admin) = (person("acme", Role::Viewer), person(ACCOUNT_DEFAULT, Role::Admin));
+    assert_eq!(viewer.account(), "acme");
+    assert_eq!((viewer.name(), viewer.actor()), ("user:u".to_owned(), ("user", "u")));
+    assert_eq!(code::<ClientRead>(&viewer), Ok(()));
+    assert_eq!(code::<ClientExecute>(&viewer), Err("auth.scope_missing"));
+    assert_eq!(code::<Act>(&viewer), Err("auth.scope_missing"));
+    assert_eq!(code::<Administer>(&viewer), Err("auth.scope_missing"));
+    assert_eq!(code::<SignedIn>(&viewer), Ok(()));
+    for passed in [code::<Operate>, code::<Administer>, code::<Act>, code::<ClientExecute>] {
+        assert_eq!(passed(&admin), Ok(()));
+    }
+    for worker in [code::<WorkerReport>, code::<Install>] {
+        assert_eq!(worker(&admin), Err("auth.worker_required"));
+    }
+    let theirs = person("acme", Role::Admin);
+    assert_eq!(code::<Operate>(&theirs), Err("auth.operator_required"));
+    assert_eq!(code::<SignedIn>(&issued("acme", &["read"])), Err("auth.token_required"));
+    assert_eq!(code::<SignedIn>(&operator()), Err("auth.token_required"));
+}
+
+#[test]
+fn a_person_is_counted_like_a_key_and_not_mixed_with_another_accounts() {
+    let rates = Rates { keys: Some(7), workers: Some(9), ..Rates::default() };
+    assert_eq!(person("acme", Role::User).rate(&rates), Some(7));
+    let both = |key: &str, account: &str| Caller {
+        client: issued(key, &["execute"]).client,
+        ..person(account, Role::Viewer)
+    };
+    let same = both("acme", "acme").of_one_account().unwrap();
+    assert_eq!((same.account(), same.name()), ("acme", "user:u".to_owned()));
+    assert!(same.scopes().contains(Scope::Execute) && same.scopes().contains(Scope::Read));
+    let differ = both("acme", "other").of_one_account().unwrap_err();
+    assert_eq!(differ.code().as_str(), "auth.accounts_differ");
+}
+
+#[tokio::test]
+async fn what_is_meant_as_a_token_is_never_taken_for_the_secret() {
+    let key = |name: &str| (name == "SECRET_KEY").then(|| "k".repeat(32));
+    let with_key = Secrets { secret_key: Config::read(key).secrets.secret_key, ..secrets() };
+    for token in ["Bearer a.b.c", "Bearer eyJhbGciOiJub25lIn0.e30.", "Bearer bwr_x"] {
+        let sent = [("authorization", token)];
+        assert_eq!(who(with_key.clone(), &sent).await, Err(401), "{token}");
+        assert_eq!(who(secrets(), &sent).await, Err(503), "no key: {token}");
+        let no_worker = Secrets { worker_shared_secret: None, ..with_key.clone() };
+        assert_eq!(who(no_worker, &sent).await, Err(401), "{token}");
+    }
+    let dotted = Config::read(|name| (name == WORKER_SHARED_SECRET).then(|| "a.b.c".to_owned()));
+    let dotted = Secrets { worker_shared_secret: dotted.secrets.worker_shared_secret, ..with_key };
+    let worker = who(dotted, &[("authorization", "Bearer a.b.c"), ID]).await.unwrap().unwrap();
+    assert!(worker.is_worker(), "the secret may have dots");
 }

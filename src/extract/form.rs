@@ -48,7 +48,10 @@ impl<T: DeserializeOwned> JsonDocument<T> {
 
 fn silenced(violation: Violation) -> Violation {
     let message = match violation.code.as_str() {
-        "unknown_field" | "required" | "duplicate" => violation.message,
+        // These name what is allowed, and nothing of what came.
+        "unknown_field" | "required" | "duplicate" | "enum" => violation.message,
+        "type" => "is of another type".to_owned(),
+        "pattern" => "has another form than the OpenAPI document says".to_owned(),
         "minLength" => "is too short".to_owned(),
         "maxLength" => "is too long".to_owned(),
         _ => "does not fit its schema".to_owned(),

@@ -188,6 +188,7 @@ mod tests {
             },
             traceparent: None,
             parent: None,
+            initiators: Vec::new(),
             restarted_from: None,
             initiators: Vec::new(),
             key: None,

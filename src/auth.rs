@@ -5,6 +5,7 @@
 //! It must never log, return or compare in variable time anything secret.
 
 mod caller;
+mod direct;
 mod events;
 mod issued;
 mod need;
@@ -28,6 +29,7 @@ use crate::error::ApiError;
 use crate::request::{RequestContext, is_token};
 use caller::Client;
 pub use caller::{Audience, Caller, Reach};
+pub use direct::{authorize, has_credential, headers_of};
 pub use issued::{IssuedKey, PREFIX as KEY_PREFIX};
 pub use need::{
     Act, Administer, ClientExecute, ClientRead, Install, Need, Operate, SignedIn, WorkerReport,

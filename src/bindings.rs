@@ -13,6 +13,7 @@ const ASSETS: &str = "ASSETS";
 const EXECUTIONS: &str = "EXECUTIONS";
 const JOURNAL: &str = "JOURNAL";
 const GOVERNOR: &str = "GOVERNOR";
+const LIVE: &str = "LIVE";
 
 /// A rate limiter of the platform: so many requests a minute under one name.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,6 +94,11 @@ impl Bindings {
         self.find(GOVERNOR, |env| env.durable_object(GOVERNOR)?.get_by_name(account))
     }
 
+    /// The Durable Object that holds the WebSockets of an account.
+    pub fn live(&self, account: &str) -> Result<Stub, Missing> {
+        self.find(LIVE, |env| env.durable_object(LIVE)?.get_by_name(account))
+    }
+
     /// A worker that is bound as the service `name`.
     pub fn service(&self, name: &str) -> Result<Fetcher, Missing> {
         self.find(name, |env| env.service(name))
@@ -119,6 +125,7 @@ impl Bindings {
             (EXECUTIONS, self.executions().is_ok()),
             (JOURNAL, self.find(JOURNAL, |env| env.durable_object(JOURNAL)).is_ok()),
             (GOVERNOR, self.find(GOVERNOR, |env| env.durable_object(GOVERNOR)).is_ok()),
+            (LIVE, self.find(LIVE, |env| env.durable_object(LIVE)).is_ok()),
         ];
         there.into_iter().filter(|(_, there)| !there).map(|(name, _)| name).collect()
     }

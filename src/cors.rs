@@ -34,6 +34,11 @@ impl Origins {
         listed.map(|origins| if origins.is_empty() { Self::None } else { Self::Listed(origins) })
     }
 
+    /// Whether a page of this origin may call.
+    pub fn allows(&self, origin: &HeaderValue) -> bool {
+        self.allow(origin).is_some()
+    }
+
     /// What `Access-Control-Allow-Origin` says to a page of this origin.
     fn allow(&self, origin: &HeaderValue) -> Option<HeaderValue> {
         match self {

@@ -6,6 +6,7 @@
 mod codes;
 mod detail;
 mod from;
+mod live;
 mod response;
 mod shortfall;
 mod sign_in;
@@ -20,6 +21,7 @@ use engine::plan::Violation;
 use crate::db::iso;
 pub use codes::ErrorCode;
 pub use detail::{DetailList, with_detail_list};
+pub use live::LiveFault;
 pub use shortfall::Shortfall;
 pub use sign_in::SignInFault;
 pub use standing::Standing;
@@ -71,6 +73,8 @@ pub enum ApiError {
     ScopeMissing { scope: &'static str },
     /// The credentials administer one account, and this belongs to the installation.
     OperatorRequired,
+    /// A connection to `/ws` is not opened.
+    Live(LiveFault),
     /// This deployment answers no questions about performance.
     InsightsDisabled,
     /// The secret of this audience is not set.
@@ -300,6 +304,7 @@ impl ApiError {
             Self::EventIdInvalid { message } => {
                 Parts::of(Code::EventIdInvalid).detail(message.as_str())
             }
+            Self::Live(fault) => Parts { cause: fault.cause(), ..Parts::of(fault.code()) },
             Self::DatabaseUnavailable { cause } => Parts::of(Code::DatabaseUnavailable).log(cause),
             Self::DatabaseOutdated { cause } => Parts::of(Code::DatabaseOutdated).log(cause),
             Self::PolicyMissing { cause } => Parts::of(Code::PolicyMissing).log(cause),

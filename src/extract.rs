@@ -179,7 +179,8 @@ pub fn parse<T: ToSchema + 'static>(bytes: &[u8]) -> Result<JsonDocument<T>, Api
     value_of(bytes).map(JsonDocument::of)
 }
 
-fn value_of(bytes: &[u8]) -> Result<Value, ApiError> {
+/// A text as JSON.
+pub fn value_of(bytes: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| ApiError::JsonMalformed {
         line: error.line(),
         column: error.column(),

@@ -27,6 +27,7 @@ mod health;
 pub mod insights;
 mod jobs;
 mod journal;
+mod live;
 mod log;
 mod metrics;
 mod nesting;
@@ -53,6 +54,7 @@ use bindings::Bindings;
 use driver::Site;
 pub use governor::Governor;
 pub use journal::Journal;
+pub use live::Live;
 use request::Deployment;
 
 #[event(start)]
@@ -96,6 +98,8 @@ async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     .await;
     people::upkeep::forget_if_due(&site.bindings).await;
     counts::add_up(&site.bindings).await;
+    // Whoever listens to the installation's own account hears of workers and alerts at once.
+    live::moved(&site.bindings, auth::ACCOUNT_DEFAULT).await;
 }
 
 /// Never an error: the platform would take it for a crash of the whole instance.

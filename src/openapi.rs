@@ -55,6 +55,7 @@ pub const TOOLS: &str = "tools";
     components(schemas(
         ErrorReply, api_types::Violation, ValidationReply, api_types::registry::InvalidField,
         api_types::registry::LocationPart,
+        api_types::live::LiveClientMessage, api_types::live::LiveServerMessage,
     )),
     tags(
         (name = "public", description = "Open to everybody."),

@@ -115,6 +115,11 @@ impl RequestContext {
         Ok(D1::new(self.bindings().database()?))
     }
 
+    /// The account of the caller, once it is known.
+    pub fn account(&self) -> Option<String> {
+        self.0.notes.lock().expect("no holder of the notes panics").account.clone()
+    }
+
     /// Adds to what the log line will say.
     pub fn note(&self, change: impl FnOnce(&mut Notes)) {
         change(&mut self.0.notes.lock().expect("no holder of the notes panics"));

@@ -16,8 +16,8 @@ use crate::api::registry::{
     artifacts, content, figures, links, nodes, queries, tags, tools, upkeep,
 };
 use crate::api::{
-    capabilities, completion, events, health, history, insights, invoke, metrics, orchestrate,
-    pipeline, restart, result, service, signal, templates, tool_terms, verbs, why,
+    capabilities, completion, events, health, history, insights, invoke, live, metrics,
+    orchestrate, pipeline, restart, result, service, signal, templates, tool_terms, verbs, why,
 };
 use crate::error::{ApiError, DetailList};
 use crate::openapi;
@@ -61,6 +61,8 @@ fn client() -> OpenApiRouter {
         .routes(routes!(signal::signal))
         .routes(routes!(why::why))
         .routes(routes!(events::events))
+        .routes(routes!(live::ws))
+        .routes(routes!(live::create_ticket))
         .routes(routes!(result::pipeline_result))
 }
 

@@ -16,6 +16,7 @@ use crate::cors;
 use crate::counts;
 use crate::db::iso;
 use crate::error::{ApiError, DetailList, with_detail_list};
+use crate::live;
 use crate::log::{self, Level};
 use crate::request::{Deployment, RequestContext};
 use crate::router::router;
@@ -71,7 +72,19 @@ pub async fn serve(request: Request<Body>, deployment: Deployment) -> Response {
         let bindings = context.bindings().clone();
         invocation.wait_until(async move { counts::bring(&bindings).await });
     }
+    stir(&context, &method, response.status());
     response
+}
+
+/// What changed something may have told of it: whoever listens to the account hears it at once.
+fn stir(context: &RequestContext, method: &Method, status: StatusCode) {
+    let changed = !method.is_safe() && status.is_success();
+    if let (true, Some(account), Ok(invocation)) =
+        (changed, context.account(), context.invocation())
+    {
+        let bindings = context.bindings().clone();
+        invocation.wait_until(async move { live::moved(&bindings, &account).await });
+    }
 }
 
 /// The reply to what the platform could not even make a request of.
@@ -115,6 +128,14 @@ pub async fn to_platform(mut response: Response) -> worker::Result<worker::Respo
             .with_status(parts.status.as_u16())
             .with_headers(parts.headers.into());
         return Ok(builder.body(ResponseBody::Stream(stream.0.0.clone())));
+    }
+    if let Some(socket) = response.extensions_mut().remove::<worker::WebSocket>() {
+        let (parts, _) = response.into_parts();
+        let builder = worker::Response::builder()
+            .with_status(parts.status.as_u16())
+            .with_headers(parts.headers.into())
+            .with_websocket(socket);
+        return Ok(builder.empty());
     }
     let Some(length) = response.body().size_hint().exact() else {
         return worker::Response::try_from(response);

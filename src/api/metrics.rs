@@ -25,7 +25,7 @@ use crate::openapi::{CLIENT, ClientErrors};
 use crate::request::RequestContext;
 use crate::security::Kind;
 use crate::within::within;
-use crate::{figures, governor};
+use crate::{figures, governor, live};
 
 /// How long an isolate tells the same page again.
 const KEPT_FOR: Millis = Millis::from_secs(3);
@@ -128,7 +128,7 @@ async fn found(context: &RequestContext, account: Option<&str>) -> Result<Found,
     let asked = accounts.into_iter().map(|account| gauges(context, account));
     let told: Vec<Option<AccountGauges>> =
         stream::iter(asked).buffered(ASKED_AT_ONCE).collect().await;
-    found.complete &= told.iter().all(Option::is_some);
+    found.complete &= told.iter().all(|it| it.as_ref().is_some_and(|it| it.live.is_some()));
     found.accounts = told.into_iter().flatten().collect();
     Ok(found)
 }
@@ -138,9 +138,12 @@ fn by_status(jobs: Vec<rows::Jobs>) -> BTreeMap<String, u64> {
 }
 
 async fn gauges(context: &RequestContext, account: String) -> Option<AccountGauges> {
-    let asked = governor::figures(context.bindings(), &account);
-    let gates = within(GOVERNOR_LIMIT, asked).await?.ok()?;
-    Some(AccountGauges { account, gates })
+    let gates = governor::figures(context.bindings(), &account);
+    let sockets = live::figures(context.bindings(), &account);
+    let (gates, sockets) =
+        join(within(GOVERNOR_LIMIT, gates), within(GOVERNOR_LIMIT, sockets)).await;
+    let live = sockets.and_then(Result::ok);
+    Some(AccountGauges { gates: gates?.ok()?, live, account })
 }
 
 fn note_shards(installation: &mut Installation, swept: Option<Noted<SweptShards>>, now: Timestamp) {

@@ -212,6 +212,17 @@ codes! {
         ["Try again after the seconds in Retry-After."];
     EventIdInvalid BAD_REQUEST "event_id.invalid" "No event of this execution has this id"
         ["Send the id of an event that was received, or none."];
+    UpgradeRequired UPGRADE_REQUIRED "live.upgrade_required"
+        "The request must upgrade to a WebSocket"
+        ["Open it with a WebSocket client, such as new WebSocket(url) in a browser."];
+    OriginRefused FORBIDDEN "live.origin_refused" "Pages of this origin may not connect"
+        ["An operator can add the origin to ALLOWED_ORIGINS."];
+    TicketInvalid UNAUTHORIZED "live.ticket_invalid" "The ticket does not work"
+        ["Get a new one by POST /api/v1/ws/ticket; each opens one connection, within 30 seconds."];
+    LiveFull TOO_MANY_REQUESTS "live.full" "The account has too many connections"
+        ["Close connections that are not needed, or try again after the seconds in Retry-After."];
+    LiveUnavailable SERVICE_UNAVAILABLE "live.unavailable" "Live updates are not available"
+        ["Try again after a pause."];
     DatabaseUnavailable SERVICE_UNAVAILABLE "database.unavailable" "The database did not answer"
         ["Try again after a pause."];
     DatabaseOutdated SERVICE_UNAVAILABLE "database.outdated" "The database is not migrated"

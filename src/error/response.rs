@@ -29,6 +29,9 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Self::Live(fault) = &self {
+            fault.mark(response.headers_mut());
+        }
         if let Self::RangeUnsatisfiable { size_bytes } = &self {
             let range = HeaderValue::from_str(&format!("bytes */{size_bytes}"));
             response.headers_mut().extend(range.ok().map(|range| (header::CONTENT_RANGE, range)));

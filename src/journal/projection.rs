@@ -1,13 +1,14 @@
 //! What a journal says of an execution, written to D1 where queries find it, and its cost, settled
 //! with the Governor of its account. An execution is done with only when both are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::admission::Settlement;
 use engine::execution::{Optimization, Payload, State, StepState, StepStatus, Unit};
 use engine::plan::{Kind, StepIndex};
 use engine::shard::Projected;
 use engine::time::{Millis, Timestamp};
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::replay::{self, ReplayError};
@@ -21,6 +22,7 @@ use crate::db::{self, D1, Database, DbError, DbErrorKind, iso};
 use crate::effects::call;
 use crate::effects::offload::OffloadError;
 use crate::governor::{self, Unreachable};
+use crate::live;
 use crate::log::{self, Level};
 
 /// Why a projection was not made. It is made again later.
@@ -85,6 +87,9 @@ pub async fn project(
             json!({ "event": "journal.projection_refused", "error": error.detail() }),
         ),
     }
+    let accounts: BTreeSet<&str> =
+        rows.iter().map(|row| row.execution.account_id.as_str()).collect();
+    join_all(accounts.into_iter().map(|account| live::moved(bindings, account))).await;
     owed.settle(bindings, &database).await
 }
 

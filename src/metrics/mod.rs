@@ -64,6 +64,14 @@ metrics! {
         "Calls that wait for a permit.";
     JOBS = Gauge "jobs_open" ["status"]
         "Jobs that have not ended, as their rows stand.";
+    LIVE_CONNECTIONS = Gauge "live_connections" ["account"]
+        "WebSockets that are open.";
+    LIVE_SUBSCRIPTIONS = Gauge "live_subscriptions" ["account"]
+        "What they have subscribed to.";
+    LIVE_DELIVERED = Counter "live_delivered_total" ["account"]
+        "Events that were sent to WebSockets.";
+    LIVE_DROPPED = Counter "live_consumers_dropped_total" ["account"]
+        "WebSockets that were closed because they did not keep up.";
     WORKER_HEALTH = Gauge "worker_health" ["worker", "status"]
         "1 for what the last check of the worker found, 0 for the others.";
     EXECUTIONS_OPEN = Gauge "executions_open" ["state"]

@@ -10,12 +10,13 @@ use super::text::{Durations, Metric, Page};
 use super::{
     ALERTS, ATTEMPTS, ATTEMPTS_FAILED, BOUNDS_MS, BREAKER, BUILD, COST, D1_ERRORS, D1_SIZE,
     EXECUTION_CACHE_HITS, EXECUTION_DURATION, EXECUTIONS, EXECUTIONS_OPEN, EXECUTIONS_STALLED,
-    GATE_CALLS, GATE_WAITING, INBOX_MESSAGES, JOBS, PLACES, PLACES_WAITING, PROBLEMS,
-    PROJECTIONS_BEHIND, QUEUE_DEPTH, READY, SCRAPE_COMPLETE, SECURITY_EVENTS, SHARD_ENDS,
-    SHARD_SIZE, SHARDS_SILENT, STEP_CACHE_HITS, STEP_DURATION, STEP_RETRIES, STEPS, SWEEP_AGE,
-    WORKER_HEALTH,
+    GATE_CALLS, GATE_WAITING, INBOX_MESSAGES, JOBS, LIVE_CONNECTIONS, LIVE_DELIVERED, LIVE_DROPPED,
+    LIVE_SUBSCRIPTIONS, PLACES, PLACES_WAITING, PROBLEMS, PROJECTIONS_BEHIND, QUEUE_DEPTH, READY,
+    SCRAPE_COMPLETE, SECURITY_EVENTS, SHARD_ENDS, SHARD_SIZE, SHARDS_SILENT, STEP_CACHE_HITS,
+    STEP_DURATION, STEP_RETRIES, STEPS, SWEEP_AGE, WORKER_HEALTH,
 };
 use crate::db::metrics::{Alerts, Spent, Total, WorkerState, names};
+use crate::live::Figures as Live;
 
 /// The most templates, and the most workers, that have series of their own: those that were met
 /// first keep theirs.
@@ -49,6 +50,8 @@ pub struct AccountGauges {
     pub account: String,
     /// Its Governor's figures.
     pub gates: Gates,
+    /// Its WebSockets; `None` where their object did not say.
+    pub live: Option<Live>,
 }
 
 /// What concerns all accounts together.
@@ -84,6 +87,7 @@ pub fn page(found: &Found) -> String {
     let names = Names::of(found);
     counters(&mut page, found, &names);
     gates(&mut page, &found.accounts);
+    live(&mut page, &found.accounts);
     page.metric(&JOBS);
     for (status, count) in &found.jobs {
         page.sample(&JOBS, &[status], *count as f64);
@@ -209,7 +213,7 @@ fn histograms(page: &mut Page, metric: &Metric, series: &BTreeMap<String, Durati
 fn gates(page: &mut Page, accounts: &[AccountGauges]) {
     let mut each = |metric: &Metric, write: &dyn Fn(&mut Page, &str, &Gates)| {
         page.metric(metric);
-        for AccountGauges { account, gates } in accounts {
+        for AccountGauges { account, gates, live: _ } in accounts {
             write(page, account, gates);
         }
     };
@@ -237,6 +241,22 @@ fn gates(page: &mut Page, accounts: &[AccountGauges]) {
             page.sample(&GATE_WAITING, &[account, &gate.worker], gate.waiting.into());
         }
     });
+}
+
+fn live(page: &mut Page, accounts: &[AccountGauges]) {
+    for (metric, of) in [
+        (&LIVE_CONNECTIONS, (|it| it.connections) as fn(&Live) -> u64),
+        (&LIVE_SUBSCRIPTIONS, |it| it.subscriptions),
+        (&LIVE_DELIVERED, |it| it.delivered),
+        (&LIVE_DROPPED, |it| it.dropped),
+    ] {
+        page.metric(metric);
+        for AccountGauges { account, live, .. } in accounts {
+            if let Some(live) = live {
+                page.sample(metric, &[account], of(live) as f64);
+            }
+        }
+    }
 }
 
 fn shards(page: &mut Page, installation: &Installation) {

@@ -157,7 +157,8 @@ async fn without_a_database_the_reply_says_so_and_nothing_more() {
     let (status, _, body) = ask("GET", "/health", &[], "").await;
     assert_eq!((status, &body["status"]), (200, &Value::from("degraded")));
     let problems = body["problems"].to_string();
-    for name in ["ORCHESTRATION_DB", "PIPELINE_CACHE", "JOURNAL", "GOVERNOR", "EXECUTIONS"] {
+    for name in ["ORCHESTRATION_DB", "PIPELINE_CACHE", "JOURNAL", "GOVERNOR", "LIVE", "EXECUTIONS"]
+    {
         assert!(problems.contains(name), "{problems}");
     }
 }

@@ -15,6 +15,7 @@ mod health;
 mod history;
 pub mod insights;
 pub mod jobs;
+pub mod live;
 mod orchestrate;
 pub mod people;
 mod pipeline;

@@ -17,6 +17,7 @@ use crate::extract::{ExecutionPath, Query};
 use crate::openapi::{CLIENT, ClientErrors, EventErrors};
 use crate::request::RequestContext;
 use feed::Feed;
+pub use shown::told;
 
 /// The events of an execution, as server-sent events.
 ///

@@ -35,16 +35,24 @@ pub fn count(record: &str) -> Option<usize> {
     serde_json::from_str::<Vec<serde::de::IgnoredAny>>(record).ok().map(|events| events.len())
 }
 
+/// The events of a record.
+pub fn told(record: &str) -> Result<Vec<Fields>, serde_json::Error> {
+    let events: Vec<Fields> = serde_json::from_str(record)?;
+    Ok(events.into_iter().map(|event| shown(&kind(&event), event)).collect())
+}
+
 /// The events of a record as server-sent events, without the first `skip` of them.
 pub fn frames(seq: Seq, record: &str, skip: usize) -> Result<String, serde_json::Error> {
-    let events: Vec<Fields> = serde_json::from_str(record)?;
     let mut text = String::new();
-    for (n, event) in (1..).zip(events).skip(skip) {
-        let kind = event.get("type").and_then(Value::as_str).unwrap_or("event").to_owned();
-        let data = Value::Object(shown(&kind, event));
+    for (n, event) in (1..).zip(told(record)?).skip(skip) {
+        let (kind, data) = (kind(&event), Value::Object(event));
         text.push_str(&format!("id: {seq}.{n}\nevent: {kind}\ndata: {data}\n\n"));
     }
     Ok(text)
+}
+
+fn kind(event: &Fields) -> String {
+    event.get("type").and_then(Value::as_str).unwrap_or("event").to_owned()
 }
 
 fn shown(kind: &str, event: Fields) -> Fields {

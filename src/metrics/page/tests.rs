@@ -50,6 +50,7 @@ fn found() -> Found {
         accounts: vec![AccountGauges {
             account: "acme".to_owned(),
             gates: Gates { places: 2, waiting: 1, gates: vec![gate], ..Gates::default() },
+            live: Some(Live { connections: 3, subscriptions: 4, delivered: 50, dropped: 1 }),
         }],
         installation: Some(Installation {
             workers: vec![WorkerState {

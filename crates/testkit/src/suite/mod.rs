@@ -37,6 +37,7 @@ mod job_lists;
 mod jobs;
 mod leaks;
 mod limits;
+mod live;
 mod metrics;
 mod openapi;
 mod plan;
@@ -147,6 +148,7 @@ pub fn phases() -> Vec<Phase> {
         jobs::phase(),
         job_lists::phase(),
         utils::phase(),
+        live::phase(),
         openapi::phase(),
         leaks::phase(),
     ]

@@ -104,8 +104,8 @@ async fn security(it: &Subject) -> Outcome {
 
 async fn answered(it: &Subject) -> Outcome {
     for operation in it.document().await?.operations() {
-        // A stream has no end to wait for.
-        let stream = operation.path.ends_with("/tail");
+        // A stream has no end to wait for, and a WebSocket wants an upgrade.
+        let stream = operation.path.ends_with("/tail") || operation.path == "/ws";
         let fixed = operation.method == "GET" && !operation.path.contains('{') && !stream;
         if !fixed {
             continue;

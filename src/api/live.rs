@@ -1,6 +1,7 @@
 //! WebSockets: the upgrade of `/ws`, and tickets for it. What is said over them stands in
 //! [`crate::live`].
 
+use api_types::ErrorReply;
 use api_types::live::{LiveQuery, LiveTicket};
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,15 +12,19 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::{ACCOUNT_DEFAULT, Authorized, ClientRead, authorize, has_credential, headers_of};
 use crate::clock;
+use crate::db::accounts;
 use crate::db::api_keys::hex;
 use crate::error::{ApiError, LiveFault};
 use crate::extract::Query;
 use crate::live::{self, Entry, Kept, PROTOCOL, TICKET_LIFE_S, Who};
-use crate::openapi::{CLIENT, ClientErrors, LiveErrors, QueryErrors};
+use crate::openapi::{CLIENT, ClientErrors, QueryErrors};
 use crate::request::RequestContext;
 
 /// What stands before a credential among the subprotocols.
 const BEARER: &str = "bearer.";
+/// Whoever means to authenticate for an account that there is not meets the same as whoever has a
+/// credential of another one, in one object for all: this is longer than any account's name.
+const NOBODY: &str = "a-place-for-connections-that-name-an-account-which-does-not-exist-here";
 /// Random bytes of a ticket.
 const TICKET_BYTES: usize = 32;
 const TICKET_CHARS_MAX: usize = 256;
@@ -37,7 +42,11 @@ const TICKET_CHARS_MAX: usize = 256;
     ),
     responses(
         (status = 101, description = "The protocol is switched: messages follow"),
-        LiveErrors, QueryErrors, ClientErrors,
+        (status = 400, description = "bitware.v1 is not among the protocols that are offered, or \
+            there is more than one credential", body = ErrorReply),
+        (status = 426, description = "The request is no upgrade", body = ErrorReply),
+        (status = 429, description = "The account has too many connections", body = ErrorReply),
+        QueryErrors, ClientErrors,
     ),
     security((), ("client_key" = []), ("worker_secret" = [], "worker_id" = [])),
 )]
@@ -71,7 +80,8 @@ pub async fn ws(
         enter(&context, &account, Entry::Ticket(&hash(ticket))).await?
     } else {
         let account = query.account.as_deref().unwrap_or(ACCOUNT_DEFAULT);
-        enter(&context, account, Entry::Pending).await?
+        let known = accounts::by_id(&context.database()?, account).await?.is_some();
+        enter(&context, if known { account } else { NOBODY }, Entry::Pending).await?
     };
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     if named {
@@ -88,6 +98,7 @@ pub async fn ws(
     post, path = "/api/v1/ws/ticket", tag = CLIENT,
     responses(
         (status = 201, description = "The ticket; Location is where it is used", body = LiveTicket),
+        (status = 429, description = "Too many tickets wait to be used", body = ErrorReply),
         ClientErrors,
     ),
     security(("client_key" = []), ("worker_secret" = [], "worker_id" = [])),

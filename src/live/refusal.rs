@@ -65,7 +65,7 @@ impl Refusal {
     pub fn of(error: &ApiError) -> Self {
         let reply = error.reply("", String::new());
         Self::Api(Box::new(LiveError {
-            kind: ErrorType::Is,
+            kind: ErrorType::IS,
             id: None,
             code: reply.code,
             message: reply.detail,
@@ -76,7 +76,7 @@ impl Refusal {
     /// It as the client hears it; `id` is what it is about.
     pub fn message(&self, id: Option<&str>) -> LiveError {
         let error = |code: &str, message: String| LiveError {
-            kind: ErrorType::Is,
+            kind: ErrorType::IS,
             id: id.map(str::to_owned),
             code: code.to_owned(),
             message,

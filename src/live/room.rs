@@ -86,7 +86,7 @@ impl Room {
         let Some(who) = &connection.kept.who else { return };
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let told = LiveWelcome {
-            kind: WelcomeType::Is,
+            kind: WelcomeType::IS,
             protocol: PROTOCOL.to_owned(),
             connection: id.to_owned(),
             account: who.account.clone(),

@@ -108,7 +108,7 @@ impl Inner {
                 Ok(done)
             }
             Said::Ping(ping) => {
-                let pong = LivePong { kind: PongType::Is, id: ping.id };
+                let pong = LivePong { kind: PongType::IS, id: ping.id };
                 self.say(id, &LiveServerMessage::Pong(pong))?;
                 Ok(Ok(()))
             }
@@ -215,7 +215,7 @@ mod tests {
             json!({ "type": "authenticate", "token": "x" }),
             json!({ "type": "authenticate", "token": "x", "worker_id": "me" }),
             json!({ "type": "subscribe", "id": "a", "topic": "jobs" }),
-            json!({ "type": "subscribe", "id": "a:1", "topic": "jobs", "filter": {}, "cursor": "0" }),
+            json!({ "type": "subscribe", "id": "a:1", "topic": "x", "filter": {}, "cursor": "0" }),
             json!({ "type": "unsubscribe", "id": "a" }),
             json!({ "type": "ack", "id": "a", "cursor": "3.1" }),
             json!({ "type": "ping" }),

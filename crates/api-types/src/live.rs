@@ -9,37 +9,42 @@ use crate::Violation;
 
 /// Defines the words of `type`: one for each message.
 macro_rules! kinds {
-    ($($name:ident $word:literal),+ $(,)?) => {
+    ($($name:ident $word:ident),+ $(,)?) => {
         $(
-            #[doc = concat!("The word `", $word, "`.")]
+            #[doc = concat!("The `type` of a message `", stringify!($word), "`, in small letters.")]
             #[derive(
                 Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema,
             )]
+            #[serde(rename_all = "snake_case")]
             pub enum $name {
                 /// The only one.
                 #[default]
-                #[serde(rename = $word)]
-                Is,
+                $word,
+            }
+
+            impl $name {
+                /// The only one.
+                pub const IS: Self = Self::$word;
             }
         )+
     };
 }
 
 kinds! {
-    AuthenticateType "authenticate",
-    SubscribeType "subscribe",
-    UnsubscribeType "unsubscribe",
-    AckType "ack",
-    PingType "ping",
-    WelcomeType "welcome",
-    SubscribedType "subscribed",
-    UnsubscribedType "unsubscribed",
-    EventType "event",
-    PongType "pong",
-    HeartbeatType "heartbeat",
-    LaggingType "lagging",
-    ClosingType "closing",
-    ErrorType "error",
+    AuthenticateType Authenticate,
+    SubscribeType Subscribe,
+    UnsubscribeType Unsubscribe,
+    AckType Ack,
+    PingType Ping,
+    WelcomeType Welcome,
+    SubscribedType Subscribed,
+    UnsubscribedType Unsubscribed,
+    EventType Event,
+    PongType Pong,
+    HeartbeatType Heartbeat,
+    LaggingType Lagging,
+    ClosingType Closing,
+    ErrorType Error,
 }
 
 /// How a connection is opened where no header can be sent.

@@ -46,7 +46,7 @@ impl Hub {
         let place = wanted.unwrap_or(newest);
         subscription.stage = Stage::At(place);
         let cursor = subscription.topic.cursor(place);
-        let told = LiveSubscribed { kind: SubscribedType::Is, id: name.to_owned(), cursor };
+        let told = LiveSubscribed { kind: SubscribedType::IS, id: name.to_owned(), cursor };
         Some(Out::Send(id.to_owned(), text(&LiveServerMessage::Subscribed(told))))
     }
 
@@ -186,7 +186,7 @@ fn lagging(connection: &Connection) -> String {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let load = connection.unacknowledged;
     let told = LiveLagging {
-        kind: LaggingType::Is,
+        kind: LaggingType::IS,
         unacknowledged: LiveWindow { messages: number(load.messages), bytes: number(load.bytes) },
         closes_in_s: u32::try_from(LAGGING_FOR.get() / 1000).unwrap_or(u32::MAX),
         subscriptions: connection.places(),
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn an_event_is_the_message_of_the_schema() {
         let told = LiveEvent {
-            kind: EventType::Is,
+            kind: EventType::IS,
             subscription: "a:b.c_d-1".into(),
             cursor: "3.1".into(),
             event: serde_json::json!({ "x": "\"" }),

@@ -182,7 +182,7 @@ impl Hub {
         self.forget_sources();
         let cursor = ended.topic.cursor(ended.place().unwrap_or_default());
         let (name, reason) = (name.to_owned(), reason.to_owned());
-        let told = LiveUnsubscribed { kind: UnsubscribedType::Is, id: name, reason, cursor };
+        let told = LiveUnsubscribed { kind: UnsubscribedType::IS, id: name, reason, cursor };
         Ok(Out::Send(id.to_owned(), text(&LiveServerMessage::Unsubscribed(told))))
     }
 
@@ -265,7 +265,7 @@ impl Hub {
             if connection.kept.who.is_some() && now >= heartbeat_at(connection) {
                 connection.told_at = now;
                 let subscriptions = connection.places();
-                let told = LiveHeartbeat { kind: HeartbeatType::Is, subscriptions };
+                let told = LiveHeartbeat { kind: HeartbeatType::IS, subscriptions };
                 outs.push(Out::Send(id.clone(), text(&LiveServerMessage::Heartbeat(told))));
             }
         }
@@ -277,7 +277,7 @@ impl Hub {
         let Some(connection) = self.connections.get(id) else { return Vec::new() };
         let (code, _) = closing.code();
         let told = LiveClosing {
-            kind: ClosingType::Is,
+            kind: ClosingType::IS,
             code,
             reason: closing.message(),
             subscriptions: connection.places(),

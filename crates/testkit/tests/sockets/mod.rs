@@ -1,11 +1,12 @@
 //! A client of `/ws`, as a team would write one: it says and hears messages, and keeps nothing from
 //! the test that reads them.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use testkit::stack::{CLIENT_API_KEY, Stack};
+use testkit::stack::{CLIENT_API_KEY, Stack, key_hash};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -13,6 +14,22 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// The longest that a test waits for a message.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A key of the account `acme` that may do everything there.
+pub const ACME_KEY: &str = "bwk_acmeacmeacmeacmeacmeacmeacmeacmeacmeacmeacm";
+/// One that may only start executions.
+pub const EXECUTE_KEY: &str = "bwk_execexecexecexecexecexecexecexecexecexecexe";
+
+/// The account and its keys.
+pub fn accounts() -> String {
+    let (acme, execute) = (key_hash(ACME_KEY), key_hash(EXECUTE_KEY));
+    format!(
+        "INSERT INTO accounts (id, name) VALUES ('acme', 'Acme');
+         INSERT INTO api_keys (id, account_id, name, key_hash, scopes) VALUES
+           ('acme-key', 'acme', 'a', '{acme}', '[\"execute\",\"read\",\"admin\"]'),
+           ('execute-key', 'acme', 'e', '{execute}', '[\"execute\"]');"
+    )
+}
 
 /// An open connection.
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);

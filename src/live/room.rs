@@ -1,7 +1,7 @@
 //! What a Live object holds while it is awake: the hub, the sockets, and the store. It performs
 //! what the hub says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_types::live::{LiveServerMessage, LiveSubscribe, LiveWelcome, LiveWindow, WelcomeType};
 use engine::time::Timestamp;
@@ -129,20 +129,22 @@ impl Room {
         self.perform(outs)
     }
 
-    /// Sends what is to be sent and closes what is to be closed. A socket that does not take it is
-    /// about to be reported closed.
+    /// Sends what is to be sent and closes what is to be closed. A socket that takes nothing is one
+    /// whose end nobody reported: it is forgotten.
     pub fn perform(&mut self, outs: Vec<Out>) -> worker::Result<()> {
+        let mut dead = BTreeSet::new();
         for out in outs {
             match out {
                 Out::Send(id, text) => {
-                    if let Some(socket) = self.sockets.get(&id) {
-                        socket.send_with_str(text).ok();
+                    let socket = self.sockets.get(&id);
+                    if socket.is_some_and(|socket| socket.send_with_str(text).is_err()) {
+                        dead.insert(id);
                     }
                 }
                 Out::Close(id, closing) => self.close(&id, closing)?,
             }
         }
-        Ok(())
+        dead.iter().try_for_each(|id| self.leave(id))
     }
 
     /// Stores what moved, after it was sent: whoever missed it for that has lost its connection,

@@ -1,5 +1,6 @@
-//! docs/schemas/: the models of the store of agents as JSON Schemas, one file each, made from the
-//! OpenAPI document, which is made from the types. They must not be written by hand.
+//! docs/schemas/: the models of the store of agents and the messages of `/ws` as JSON Schemas, one
+//! file each, made from the OpenAPI document, which is made from the types. They must not be written
+//! by hand.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,14 @@ use serde_json::{Value, json};
 use crate::router;
 
 /// The models that have a file, with whatever they refer to.
-const MODELS: [&str; 18] = [
+const MODELS: [&str; 20] = [
     "Agent",
     "AgentLog",
     "AgentLogBatch",
     "AgentPatch",
     "ChatMessage",
+    "LiveClientMessage",
+    "LiveServerMessage",
     "NewAgent",
     "NewAgentLog",
     "NewChatMessage",

@@ -45,13 +45,14 @@ impl LiveFault {
     /// Says in headers what helps.
     pub(super) fn mark(&self, headers: &mut HeaderMap) {
         match self {
-            Self::UpgradeRequired => {
-                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-            }
             Self::Full => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
             }
-            Self::OriginRefused | Self::TicketInvalid | Self::Unavailable { .. } => {}
+            // The platform lets no reply say Upgrade that does not.
+            Self::UpgradeRequired
+            | Self::OriginRefused
+            | Self::TicketInvalid
+            | Self::Unavailable { .. } => {}
         }
     }
 }

@@ -51,9 +51,7 @@ async fn ticket(it: &Subject) -> Result<Reply, String> {
 
 async fn no_upgrade(it: &Subject) -> Outcome {
     for ask in [it.get("/ws"), it.get("/ws").by_client(), it.get("/ws").header("upgrade", "h2c")] {
-        let reply = ask.send().await?;
-        fault(&reply, UPGRADE_REQUIRED)?;
-        same("the header Upgrade", reply.header("upgrade"), Some("websocket"))?;
+        fault(&ask.send().await?, UPGRADE_REQUIRED)?;
     }
     Ok(())
 }

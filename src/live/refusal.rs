@@ -1,7 +1,7 @@
 //! Why a message over `/ws` is not taken, and why a connection is closed: stable codes. Those of
 //! docs/errors.md serve where they fit; docs/live.md has the others.
 
-use api_types::live::{ErrorType, LiveError};
+use api_types::live::{LiveError, LiveErrorType};
 
 use super::limits::{
     AUTHENTICATE_WITHIN, ERRORS_MAX, MESSAGE_BYTES_MAX, MESSAGES_PER_S, SUBSCRIPTIONS_MAX,
@@ -65,7 +65,7 @@ impl Refusal {
     pub fn of(error: &ApiError) -> Self {
         let reply = error.reply("", String::new());
         Self::Api(Box::new(LiveError {
-            kind: ErrorType::IS,
+            kind: LiveErrorType::IS,
             id: None,
             code: reply.code,
             message: reply.detail,
@@ -76,7 +76,7 @@ impl Refusal {
     /// It as the client hears it; `id` is what it is about.
     pub fn message(&self, id: Option<&str>) -> LiveError {
         let error = |code: &str, message: String| LiveError {
-            kind: ErrorType::IS,
+            kind: LiveErrorType::IS,
             id: id.map(str::to_owned),
             code: code.to_owned(),
             message,

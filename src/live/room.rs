@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_types::live::{LiveServerMessage, LiveSubscribe, LiveWelcome, LiveWindow, WelcomeType};
+use api_types::live::{LiveServerMessage, LiveSubscribe, LiveWelcome, LiveWelcomeType, LiveWindow};
 use engine::time::Timestamp;
 use serde_json::json;
 use worker::{State, WebSocket};
@@ -86,7 +86,7 @@ impl Room {
         let Some(who) = &connection.kept.who else { return };
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let told = LiveWelcome {
-            kind: WelcomeType::IS,
+            kind: LiveWelcomeType::IS,
             protocol: PROTOCOL.to_owned(),
             connection: id.to_owned(),
             account: who.account.clone(),

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use api_types::live::{
-    LiveAck, LiveAuthenticate, LivePing, LivePong, LiveServerMessage, LiveSubscribe,
-    LiveUnsubscribe, PongType,
+    LiveAck, LiveAuthenticate, LivePing, LivePong, LivePongType, LiveServerMessage, LiveSubscribe,
+    LiveUnsubscribe,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -108,7 +108,7 @@ impl Inner {
                 Ok(done)
             }
             Said::Ping(ping) => {
-                let pong = LivePong { kind: PongType::IS, id: ping.id };
+                let pong = LivePong { kind: LivePongType::IS, id: ping.id };
                 self.say(id, &LiveServerMessage::Pong(pong))?;
                 Ok(Ok(()))
             }

@@ -31,20 +31,20 @@ macro_rules! kinds {
 }
 
 kinds! {
-    AuthenticateType Authenticate,
-    SubscribeType Subscribe,
-    UnsubscribeType Unsubscribe,
-    AckType Ack,
-    PingType Ping,
-    WelcomeType Welcome,
-    SubscribedType Subscribed,
-    UnsubscribedType Unsubscribed,
-    EventType Event,
-    PongType Pong,
-    HeartbeatType Heartbeat,
-    LaggingType Lagging,
-    ClosingType Closing,
-    ErrorType Error,
+    LiveAuthenticateType Authenticate,
+    LiveSubscribeType Subscribe,
+    LiveUnsubscribeType Unsubscribe,
+    LiveAckType Ack,
+    LivePingType Ping,
+    LiveWelcomeType Welcome,
+    LiveSubscribedType Subscribed,
+    LiveUnsubscribedType Unsubscribed,
+    LiveEventType Event,
+    LivePongType Pong,
+    LiveHeartbeatType Heartbeat,
+    LiveLaggingType Lagging,
+    LiveClosingType Closing,
+    LiveErrorType Error,
 }
 
 /// How a connection is opened where no header can be sent.
@@ -80,7 +80,7 @@ pub struct LiveTicket {
 pub struct LiveAuthenticate {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: AuthenticateType,
+    pub kind: LiveAuthenticateType,
     /// A client's key, a person's access token, or with `worker_id` the workers' secret.
     #[schema(min_length = 1, max_length = 4096)]
     pub token: String,
@@ -133,7 +133,7 @@ pub struct LiveFilter {
 pub struct LiveSubscribe {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: SubscribeType,
+    pub kind: LiveSubscribeType,
     /// What the client calls the subscription.
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     pub id: String,
@@ -154,7 +154,7 @@ pub struct LiveSubscribe {
 pub struct LiveUnsubscribe {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: UnsubscribeType,
+    pub kind: LiveUnsubscribeType,
     /// Which.
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     pub id: String,
@@ -166,7 +166,7 @@ pub struct LiveUnsubscribe {
 pub struct LiveAck {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: AckType,
+    pub kind: LiveAckType,
     /// The subscription.
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     pub id: String,
@@ -182,7 +182,7 @@ pub struct LiveAck {
 pub struct LivePing {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: PingType,
+    pub kind: LivePingType,
     /// What the answer repeats.
     #[schema(min_length = 1, max_length = 64)]
     pub id: Option<String>,
@@ -214,7 +214,7 @@ pub struct LiveWindow {
 pub struct LiveWelcome {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: WelcomeType,
+    pub kind: LiveWelcomeType,
     /// The protocol: `bitware.v1`.
     pub protocol: String,
     /// The connection, as the log names it.
@@ -241,7 +241,7 @@ pub struct LiveWelcome {
 pub struct LiveSubscribed {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: SubscribedType,
+    pub kind: LiveSubscribedType,
     /// Which.
     pub id: String,
     /// The place after which events follow.
@@ -253,7 +253,7 @@ pub struct LiveSubscribed {
 pub struct LiveUnsubscribed {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: UnsubscribedType,
+    pub kind: LiveUnsubscribedType,
     /// Which.
     pub id: String,
     /// `asked`, `ended` (the execution has), or `gone` (its journal is kept no more).
@@ -267,7 +267,7 @@ pub struct LiveUnsubscribed {
 pub struct LiveEvent {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: EventType,
+    pub kind: LiveEventType,
     /// The subscription.
     pub subscription: String,
     /// Where to go on after this event.
@@ -281,7 +281,7 @@ pub struct LiveEvent {
 pub struct LivePong {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: PongType,
+    pub kind: LivePongType,
     /// The ping's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -301,7 +301,7 @@ pub struct LivePlace {
 pub struct LiveHeartbeat {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: HeartbeatType,
+    pub kind: LiveHeartbeatType,
     /// Where the subscriptions stand, whether or not anything passed their filters.
     pub subscriptions: Vec<LivePlace>,
 }
@@ -311,7 +311,7 @@ pub struct LiveHeartbeat {
 pub struct LiveLagging {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: LaggingType,
+    pub kind: LiveLaggingType,
     /// What is not acknowledged.
     pub unacknowledged: LiveWindow,
     /// After how many seconds without an acknowledgement the connection is closed.
@@ -325,7 +325,7 @@ pub struct LiveLagging {
 pub struct LiveClosing {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: ClosingType,
+    pub kind: LiveClosingType,
     /// The code of the close frame that follows.
     pub code: u16,
     /// Why.
@@ -339,7 +339,7 @@ pub struct LiveClosing {
 pub struct LiveError {
     #[allow(missing_docs)]
     #[serde(rename = "type")]
-    pub kind: ErrorType,
+    pub kind: LiveErrorType,
     /// The subscription or ping that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,

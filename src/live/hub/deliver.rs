@@ -1,7 +1,7 @@
 //! What a source brought, given to those who stand where it begins.
 
 use api_types::live::{
-    LaggingType, LiveLagging, LiveServerMessage, LiveSubscribed, LiveWindow, SubscribedType,
+    LiveLagging, LiveLaggingType, LiveServerMessage, LiveSubscribed, LiveSubscribedType, LiveWindow,
 };
 use engine::time::Timestamp;
 
@@ -46,7 +46,7 @@ impl Hub {
         let place = wanted.unwrap_or(newest);
         subscription.stage = Stage::At(place);
         let cursor = subscription.topic.cursor(place);
-        let told = LiveSubscribed { kind: SubscribedType::IS, id: name.to_owned(), cursor };
+        let told = LiveSubscribed { kind: LiveSubscribedType::IS, id: name.to_owned(), cursor };
         Some(Out::Send(id.to_owned(), text(&LiveServerMessage::Subscribed(told))))
     }
 
@@ -186,7 +186,7 @@ fn lagging(connection: &Connection) -> String {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let load = connection.unacknowledged;
     let told = LiveLagging {
-        kind: LaggingType::IS,
+        kind: LiveLaggingType::IS,
         unacknowledged: LiveWindow { messages: number(load.messages), bytes: number(load.bytes) },
         closes_in_s: u32::try_from(LAGGING_FOR.get() / 1000).unwrap_or(u32::MAX),
         subscriptions: connection.places(),
@@ -196,14 +196,14 @@ fn lagging(connection: &Connection) -> String {
 
 #[cfg(test)]
 mod tests {
-    use api_types::live::{EventType, LiveEvent};
+    use api_types::live::{LiveEvent, LiveEventType};
 
     use super::*;
 
     #[test]
     fn an_event_is_the_message_of_the_schema() {
         let told = LiveEvent {
-            kind: EventType::IS,
+            kind: LiveEventType::IS,
             subscription: "a:b.c_d-1".into(),
             cursor: "3.1".into(),
             event: serde_json::json!({ "x": "\"" }),

@@ -12,8 +12,8 @@ mod keep;
 use std::collections::BTreeMap;
 
 use api_types::live::{
-    ClosingType, HeartbeatType, LiveClosing, LiveHeartbeat, LiveServerMessage, LiveSubscribe,
-    LiveUnsubscribed, UnsubscribedType,
+    LiveClosing, LiveClosingType, LiveHeartbeat, LiveHeartbeatType, LiveServerMessage,
+    LiveSubscribe, LiveUnsubscribed, LiveUnsubscribedType,
 };
 use engine::time::{Millis, Timestamp};
 
@@ -182,7 +182,7 @@ impl Hub {
         self.forget_sources();
         let cursor = ended.topic.cursor(ended.place().unwrap_or_default());
         let (name, reason) = (name.to_owned(), reason.to_owned());
-        let told = LiveUnsubscribed { kind: UnsubscribedType::IS, id: name, reason, cursor };
+        let told = LiveUnsubscribed { kind: LiveUnsubscribedType::IS, id: name, reason, cursor };
         Ok(Out::Send(id.to_owned(), text(&LiveServerMessage::Unsubscribed(told))))
     }
 
@@ -265,7 +265,7 @@ impl Hub {
             if connection.kept.who.is_some() && now >= heartbeat_at(connection) {
                 connection.told_at = now;
                 let subscriptions = connection.places();
-                let told = LiveHeartbeat { kind: HeartbeatType::IS, subscriptions };
+                let told = LiveHeartbeat { kind: LiveHeartbeatType::IS, subscriptions };
                 outs.push(Out::Send(id.clone(), text(&LiveServerMessage::Heartbeat(told))));
             }
         }
@@ -277,7 +277,7 @@ impl Hub {
         let Some(connection) = self.connections.get(id) else { return Vec::new() };
         let (code, _) = closing.code();
         let told = LiveClosing {
-            kind: ClosingType::IS,
+            kind: LiveClosingType::IS,
             code,
             reason: closing.message(),
             subscriptions: connection.places(),

@@ -315,10 +315,10 @@ fn nothing_is_missed_and_nothing_comes_twice() {
     for n in 0..6 {
         subscribe(&mut hub, &format!("{n}"), "s", "jobs", Some("0"));
     }
-    for round in 0..2_000 {
+    for round in 0..600 {
         time += 1;
         written += random(40);
-        if round == 300 {
+        if round == 100 {
             for n in 6..12 {
                 subscribe(&mut hub, &format!("{n}"), "s", "jobs", Some("0"));
             }
@@ -345,7 +345,7 @@ fn nothing_is_missed_and_nothing_comes_twice() {
         }
     }
     for (id, numbers) in got {
-        assert!(numbers.len() > 5_000, "{id} heard {}", numbers.len());
+        assert!(numbers.len() > 3_000, "{id} heard {}", numbers.len());
         let expected: Vec<u64> = (1..=numbers.len() as u64).collect();
         assert_eq!(numbers, expected, "{id}");
     }

@@ -90,7 +90,7 @@ pub async fn journal_from(
 fn event(row: Event) -> Item {
     let Event { id, topic, event_type, subject, actor, payload, event_id, created_at } = row;
     let body = json!({
-        "id": id, "topic": topic, "event_type": event_type, "subject": subject, "actor": actor,
+        "id": id, "topic": topic, "type": event_type, "subject": subject, "actor": actor,
         "payload": payload, "event_id": event_id, "created_at": created_at,
     });
     let facts = Facts::Event { topic, event_type, subject };
@@ -125,6 +125,8 @@ mod tests {
         let made = event(serde_json::from_value(row.clone()).unwrap());
         let mut expected = row;
         expected["payload"] = json!({ "a": 1 });
+        expected["type"] = "job.created".into();
+        expected.as_object_mut().unwrap().remove("event_type");
         assert_eq!(serde_json::from_str::<Value>(&made.body).unwrap(), expected);
         assert_eq!(made.place, Place(7, 0));
         let row = json!({

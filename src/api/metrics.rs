@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use engine::time::{Millis, Timestamp};
-use futures::future::join3;
+use futures::future::{join, join3};
 use futures::stream::{self, StreamExt};
 
 use super::{VERSION, service};

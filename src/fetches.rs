@@ -2,6 +2,7 @@
 //! from JavaScript as one text: reading a stream chunk by chunk costs several crossings for each.
 
 use js_sys::futures::JsFuture;
+use serde_json::{Map, Value};
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{self, JsCast, JsValue};
 use worker::{js_sys, web_sys};
@@ -11,8 +12,13 @@ extern "C" {
     /// An object with a method `fetch`.
     pub type Fetches;
 
+    /// Without a `Request` of our own: the platform makes one anyway.
     #[wasm_bindgen(method, catch)]
-    fn fetch(this: &Fetches, request: &web_sys::Request) -> Result<js_sys::Promise, JsValue>;
+    fn fetch(
+        this: &Fetches,
+        url: &str,
+        init: &web_sys::RequestInit,
+    ) -> Result<js_sys::Promise, JsValue>;
 }
 
 impl Fetches {
@@ -22,8 +28,12 @@ impl Fetches {
     }
 
     /// Sends a request; the headers of the answer are there, its body is still to come.
-    pub async fn send(&self, request: &web_sys::Request) -> Result<web_sys::Response, JsValue> {
-        Ok(JsFuture::from(self.fetch(request)?).await?.unchecked_into())
+    pub async fn send(
+        &self,
+        url: &str,
+        init: &web_sys::RequestInit,
+    ) -> Result<web_sys::Response, JsValue> {
+        Ok(JsFuture::from(self.fetch(url, init)?).await?.unchecked_into())
     }
 
     /// Posts a text and reads the answer whole: its status and text.
@@ -32,12 +42,17 @@ impl Fetches {
         init.set_method("POST");
         init.set_body(&JsValue::from_str(body));
         let posted = async {
-            let request = web_sys::Request::new_with_str_and_init(url, &init)?;
-            let response = self.send(&request).await?;
+            let response = self.send(url, &init).await?;
             Ok((response.status(), text(&response).await?))
         };
         posted.await.map_err(|error: JsValue| message(&error))
     }
+}
+
+/// Headers as an object: they cross as one text, and not one by one.
+pub fn headers(all: &Map<String, Value>) -> Result<JsValue, JsValue> {
+    let text = serde_json::to_string(all).expect("a map of JSON is JSON");
+    js_sys::JSON::parse(&text)
 }
 
 /// The body of an answer, read whole.

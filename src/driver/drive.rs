@@ -16,6 +16,7 @@ use serde_json::json;
 use worker::Delay;
 
 use super::{Site, child, lines};
+use crate::clock::Entropy;
 use crate::effects::answer::Called;
 use crate::effects::{call, offload};
 use crate::journal::{client, replay};
@@ -64,6 +65,7 @@ pub(super) async fn drive(site: &Site, driver: Driver) -> Driven {
         aborts: BTreeMap::new(),
         keep_at: clock::now().plus(KEEP_PLACE_EVERY),
         pause: Pause::default(),
+        entropy: Entropy::fresh(),
     };
     let ending = loop {
         round.perform();
@@ -101,12 +103,13 @@ struct Round<'a> {
     aborts: BTreeMap<Fence, AbortHandle>,
     keep_at: Timestamp,
     pause: Pause,
+    entropy: Entropy,
 }
 
 impl Round<'_> {
     fn perform(&mut self) {
         let (site, id) = (self.site, self.id);
-        for action in self.driver.actions(clock::now(), clock::entropy()) {
+        for action in self.driver.actions(clock::now(), self.entropy.draw()) {
             let flight = match action {
                 Action::Call(request) => self.call(request),
                 Action::Abort(fence) => {
@@ -245,7 +248,7 @@ impl Round<'_> {
         if let Answer::Called { fence, .. } | Answer::Accepted { fence, .. } = &answer {
             self.aborts.remove(fence);
         }
-        self.driver.answered(clock::now(), clock::entropy(), answer);
+        self.driver.answered(clock::now(), self.entropy.draw(), answer);
     }
 }
 

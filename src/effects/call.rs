@@ -4,7 +4,7 @@
 use engine::execution::{Fault, FaultKind, Request, Via};
 use engine::ids::ExecutionId;
 use engine::plan::{Address, Target};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys;
 
@@ -87,9 +87,7 @@ async fn exchange(
     }
     let mut abort = AbortOnDrop::new().map_err(|error| network(request, &error))?;
     let init = init(config, request, body, &abort).map_err(|error| network(request, &error))?;
-    let asked = web_sys::Request::new_with_str_and_init(&url, &init)
-        .map_err(|error| network(request, &error))?;
-    let response = fetches.send(&asked).await.map_err(|error| network(request, &error))?;
+    let response = fetches.send(&url, &init).await.map_err(|error| network(request, &error))?;
     let answer = read(response, request).await;
     abort.is_needed = answer.is_err();
     answer
@@ -108,41 +106,46 @@ fn init(
     body: &Value,
     abort: &AbortOnDrop,
 ) -> Result<web_sys::RequestInit, JsValue> {
-    let headers = web_sys::Headers::new()?;
-    headers.set("Content-Type", "application/json")?;
-    headers.set("X-Worker-ID", WORKER_ID)?;
-    headers.set("Idempotency-Key", &request.idempotency_key())?;
-    headers.set("X-Pipeline-ID", request.execution.as_str())?;
-    headers.set("X-Step", &request.step)?;
-    let callback = callback_path(&request.execution, &request.step);
-    headers.set("X-Callback-Path", &callback)?;
-    if let Some(base) = &config.public_base_url {
-        headers.set("X-Callback-URL", &format!("{base}{callback}"))?;
-    }
-    headers.set("X-Attempt", &request.attempt.to_string())?;
-    headers.set("X-Fence", &request.fence.to_string())?;
-    headers.set("X-Deadline-Ms", &request.deadline_at.as_millis().to_string())?;
-    // A node of another account must not learn the secret that administers the installation.
-    let is_trusted = request.tool.as_ref().is_none_or(|tool| tool.is_trusted);
-    if let Some(secret) = config.secrets.worker_shared_secret.as_ref().filter(|_| is_trusted) {
-        headers.set("Authorization", &format!("Bearer {}", secret.reveal()))?;
-    }
-    if let Some(tool) = &request.tool {
-        headers.set("X-Tool", &percent_encoded(&tool.name))?;
-        headers.set("X-Tool-ID", &tool.id)?;
-        headers.set("X-Tool-Version", &percent_encoded(&request.version))?;
-    }
-    if let Some(traceparent) = &request.traceparent {
-        headers.set("traceparent", traceparent)?;
-    }
     let init = web_sys::RequestInit::new();
     init.set_method("POST");
-    init.set_headers(&headers);
+    init.set_headers(&fetches::headers(&headers(config, request))?);
     init.set_body(&JsValue::from_str(&body.to_string()));
     init.set_signal(Some(&abort.signal()));
     // A redirect could lead to an address that was not checked.
     init.set_redirect(web_sys::RequestRedirect::Manual);
     Ok(init)
+}
+
+fn headers(config: &Config, request: &Request) -> Map<String, Value> {
+    let mut headers = Map::new();
+    let mut set = |name: &str, value: String| headers.insert(name.to_owned(), value.into());
+    set("Content-Type", "application/json".to_owned());
+    set("X-Worker-ID", WORKER_ID.to_owned());
+    set("Idempotency-Key", request.idempotency_key());
+    set("X-Pipeline-ID", request.execution.to_string());
+    set("X-Step", request.step.clone());
+    let callback = callback_path(&request.execution, &request.step);
+    if let Some(base) = &config.public_base_url {
+        set("X-Callback-URL", format!("{base}{callback}"));
+    }
+    set("X-Callback-Path", callback);
+    set("X-Attempt", request.attempt.to_string());
+    set("X-Fence", request.fence.to_string());
+    set("X-Deadline-Ms", request.deadline_at.as_millis().to_string());
+    // A node of another account must not learn the secret that administers the installation.
+    let is_trusted = request.tool.as_ref().is_none_or(|tool| tool.is_trusted);
+    if let Some(secret) = config.secrets.worker_shared_secret.as_ref().filter(|_| is_trusted) {
+        set("Authorization", format!("Bearer {}", secret.reveal()));
+    }
+    if let Some(tool) = &request.tool {
+        set("X-Tool", percent_encoded(&tool.name));
+        set("X-Tool-ID", tool.id.clone());
+        set("X-Tool-Version", percent_encoded(&request.version));
+    }
+    if let Some(traceparent) = &request.traceparent {
+        set("traceparent", traceparent.clone());
+    }
+    headers
 }
 
 /// Where a worker that has answered 202 reports. A path that has slashes or brackets is one segment
@@ -168,7 +171,8 @@ fn encoded(text: &str, plain: &[u8]) -> String {
 }
 
 async fn read(response: web_sys::Response, request: &Request) -> Result<Answer, Fault> {
-    let header = |name: &str| response.headers().get(name).ok().flatten();
+    let headers = response.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
     let (cost_usd, retry_after) = (header("X-Cost-USD"), header("Retry-After"));
     let length = header("Content-Length").and_then(|text| text.parse::<usize>().ok());
     let status = response.status();

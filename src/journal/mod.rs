@@ -66,6 +66,10 @@ impl DurableObject for Journal {
         self.inner.set_alarm(clock::now().plus(ALARM_AGAIN)).await?;
         self.inner.work().await;
         self.inner.alarm.set(None);
+        if self.inner.with(clock::now(), |shard| Ok(shard.is_idle()))? {
+            // Whoever gives it work sets an alarm again: each alarm is paid for.
+            self.inner.state.storage().delete_alarm().await?;
+        }
         self.inner.keep_alarm().await?;
         Response::empty()
     }

@@ -124,6 +124,11 @@ impl<S: Store> Shard<S> {
         timer.into_iter().chain(project).min()
     }
 
+    /// Whether nothing is due, now or later, and nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.timers.is_empty() && self.project_at.is_none() && !self.projecting
+    }
+
     /// The store, to read records from.
     pub fn store(&self) -> &S {
         &self.store

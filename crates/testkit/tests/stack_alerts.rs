@@ -149,12 +149,17 @@ fn priced(workers: &Workers) -> String {
     format!(
         "INSERT INTO worker_registry (worker_name, base_url, endpoints, estimated_cost_usd,
            timeout_ms) VALUES ('priced', '{url}', '[\"/costly/20000\"]', 0.02, 9000),
-           ('slow', '{url}', '[\"/slow/12000\"]', 0, 19000);
+           ('graded', '{url}', '[\"/echo\"]', 0, 9000),
+           ('slow', '{url}', '[\"/slow/15000\"]', 0, 19000);
          INSERT INTO pipeline_templates (name) VALUES ('priced'), ('slow');
          INSERT INTO pipeline_steps (template_name, step_order, step_name, worker_name,
            input_mapping)
-         VALUES ('priced', 1, 'ask', 'priced', '{{\"quality_score\": 0.2}}'),
-           ('slow', 1, 'ask', 'slow', '{{}}');",
+         VALUES ('priced', 1, 'ask', 'priced', '{{}}'),
+           ('priced', 2, 'grade', 'graded', '{{\"quality_score\": 0.2}}'),
+           ('slow', 1, 'a', 'slow', '{{}}'), ('slow', 2, 'b', 'slow', '{{}}'),
+           ('slow', 3, 'c', 'slow', '{{}}'), ('slow', 4, 'd', 'slow', '{{}}'),
+           ('slow', 5, 'e', 'slow', '{{}}'), ('slow', 6, 'f', 'slow', '{{}}');
+         UPDATE pipeline_templates SET allow_parallel = 0 WHERE name = 'slow';",
         url = workers.url()
     )
 }
@@ -248,6 +253,9 @@ async fn an_account_that_is_full_is_noticed_and_forgotten_when_it_has_places() {
     let id = full["id"].as_str().unwrap();
     acknowledge(&client, id).await;
     for execution in &first {
+        let kill = client.request(Method::POST, &format!("/pipeline/{execution}/kill"));
+        let killed = client.send(client.as_client(kill)).await.unwrap();
+        assert!(killed.status < 300, "{}", killed.body);
         client.wait_for_end(execution, PATIENCE).await.unwrap();
     }
     for _ in 0..3 {

@@ -3,7 +3,6 @@
 //! addresses that are never called however they are spelled.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -213,7 +212,6 @@ async fn private_addresses_are_refused_in_every_spelling() {
         assert_eq!(refused.text("/violations/0/pointer"), "/base_url", "{url}");
     }
     // A node's address is any text; it is judged when the node is asked or called.
-    let mut faults = BTreeSet::new();
     for (n, url) in urls.iter().enumerate() {
         let node = json!({"node_type": "TOOL_EXECUTOR", "address": url, "status": "ACTIVE"});
         let node = added(&client, "/nodes/", node, "node_id").await;
@@ -222,14 +220,19 @@ async fn private_addresses_are_refused_in_every_spelling() {
         let terms = json!({"estimated_cost_usd": 0, "max_retries": 0});
         let terms = ask(&client, Method::PUT, &format!("/tools/{tool}/terms"), Some(terms)).await;
         assert!(terms.status < 300, "{}", terms.body);
-        let path = format!("/tools/{tool}/invoke");
-        let called = ask(&client, Method::POST, &path, Some(json!({"input": {}}))).await;
-        assert!(matches!(called.status, 409 | 502), "{url}: {} {}", called.status, called.body);
-        faults.insert(called.text("/code").to_owned());
-        assert!(!called.body.to_string().contains("user:word"), "{}", called.body);
+        let call = client.request(Method::POST, &format!("/tools/{tool}/invoke"));
+        let call = client.as_client(call).json(&json!({"input": {}}));
+        let called = client.send(call).await.unwrap();
+        let said = called.body.to_string();
+        // Once the cron has found it in error, it is not called any more.
+        let refused = match called.status {
+            502 => said.contains("is refused: url."),
+            409 => called.text("/code") == "tool.not_callable",
+            _ => false,
+        };
+        assert!(refused, "{url}: {said}");
+        assert!(!said.contains("user:word"), "{said}");
     }
-    let expected = ["tool.not_callable", "worker.address_refused"].map(str::to_owned);
-    assert!(faults.is_subset(&BTreeSet::from(expected)), "{faults:?}");
     for _ in 0..3 {
         state.execute("UPDATE nodes SET last_health_check = NULL");
         assert!(stack.fire_cron().await);

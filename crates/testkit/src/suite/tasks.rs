@@ -43,7 +43,7 @@ pub fn phase() -> Phase {
             "a task is for its candidates, and for nobody who must not" => candidates,
             "what completes a task fits its form, or everything wrong is told" => forms,
             "a key makes one task" => keys,
-            "what does not fit is refused with its place" => garbage,
+            "a task that does not fit is refused with its place" => garbage,
             "lists are filtered and show what was just written" => lists,
             "tasks want a credential" => credentials,
             "an execution that waits for an approval opens a task" => approval,

@@ -190,7 +190,6 @@ mod tests {
             parent: None,
             initiators: Vec::new(),
             restarted_from: None,
-            initiators: Vec::new(),
             key: None,
         };
         start(started, plan, &CONTEXT).0

@@ -111,9 +111,8 @@ pub async fn join(
     init.set_headers(&headers.0);
     let failed =
         |error: worker::wasm_bindgen::JsValue| unavailable(crate::fetches::message(&error));
-    let request = web_sys::Request::new_with_str_and_init("https://live/join", &init);
     let stub = bindings.live(account)?.into_rpc::<Fetches>();
-    let response = stub.send(&request.map_err(failed)?).await.map_err(failed)?;
+    let response = stub.send("https://live/join", &init).await.map_err(failed)?;
     match response.status() {
         101 => {
             let socket = worker::Response::from(response).websocket();

@@ -15,7 +15,7 @@ const LOOKS_MAX: usize = 100;
 
 pub fn phase() -> Phase {
     Phase {
-        title: "Events",
+        title: "The stream of events",
         cases: cases![
             "an event is told, read and found" => told,
             "an event that is told twice is there once" => once,
@@ -203,7 +203,7 @@ async fn administration(it: &Subject) -> Outcome {
     let issue = it.ask(Method::POST, "/admin/api-keys").by_worker();
     let issued = issue.json(&json!({ "name": name, "scopes": ["read"] })).send().await?;
     status(&issued, 201)?;
-    let id = issued.text("/id").to_owned();
+    let id = issued.text("/api_key/id").to_owned();
     let path = format!("{PATH}?subject={id}");
     let seen = it.get(&path).by_worker().send().await?;
     same("seen", texts(list(&seen, "/events")?, "type"), vec!["administration.api_key_issued"])?;

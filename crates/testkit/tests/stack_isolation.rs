@@ -185,7 +185,7 @@ fn rows() -> String {
          INSERT INTO jobs (id, account_id, title, created_by)
            VALUES ('{JOB}', 'owner', 'topic {MARK}', 'key:owner-key');
          INSERT INTO events (id, account, topic, event_type, payload)
-           VALUES (990001, 'owner', 'custom', 'zanzibar.done', '"topic {MARK}"');"
+           VALUES (990001, 'owner', 'custom', 'zanzibar.done', '\"topic {MARK}\"');"
     )
 }
 

@@ -58,6 +58,7 @@ impl Lived {
             parent: None,
             restarted_from: None,
             key: None,
+            initiators: Vec::new(),
         };
         let (state, events) = start(started, Arc::clone(plan), &context());
         Self { state, events }

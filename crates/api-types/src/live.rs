@@ -192,6 +192,7 @@ pub struct LivePing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 #[allow(missing_docs)]
+#[expect(clippy::large_enum_variant, reason = "it describes what is said, and is never kept")]
 pub enum LiveClientMessage {
     Authenticate(LiveAuthenticate),
     Subscribe(LiveSubscribe),

@@ -137,6 +137,7 @@ fn claims_of(token: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one table of attacks")]
 async fn attacks_on_tokens_are_refused() {
     if !wanted() {
         return;

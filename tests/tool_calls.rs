@@ -190,6 +190,7 @@ fn execution(journal_seq: u64, artifacts: Vec<Value>) -> Projected {
         steps: Vec::new(),
         facts: Facts::default(),
         artifacts,
+        tasks: Vec::new(),
     }
 }
 

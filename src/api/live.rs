@@ -153,10 +153,10 @@ fn protocols(headers: &HeaderMap) -> Result<(bool, Option<String>), ApiError> {
             any = true;
             if offered == PROTOCOL {
                 named = true;
-            } else if let Some(found) = offered.strip_prefix(BEARER) {
-                if token.replace(found.to_owned()).is_some() {
-                    return Err(refuse("it has two credentials"));
-                }
+            } else if let Some(found) = offered.strip_prefix(BEARER)
+                && token.replace(found.to_owned()).is_some()
+            {
+                return Err(refuse("it has two credentials"));
             }
         }
     }

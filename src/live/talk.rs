@@ -21,6 +21,7 @@ use crate::extract::{JsonDocument, value_of};
 
 /// A message that fits.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time is read and met at once")]
 enum Said {
     Authenticate(LiveAuthenticate),
     Subscribe(LiveSubscribe),

@@ -227,6 +227,7 @@ async fn a_slow_consumer_is_told_and_dropped_and_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story of all that a client can do wrong")]
 async fn a_hostile_client_is_refused_and_harms_nobody() {
     if !wanted() {
         return;

@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// The approval that a step of this name asks for now.
+    /// The approval that a step of this name is asking for.
     pub fn open_approval(&self, step: &str) -> Option<&ApprovalRequest> {
         let index = self.plan.find(step)?;
         self.approvals.iter().rfind(|request| request.step == index && request.end.is_none())

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the TypeScript types of clients/typescript anew from docs/openapi.json, which is made from the
-# models in Rust, and has the compiler check the client and its examples against them.
+# Makes the TypeScript types of clients/typescript anew from docs/openapi.json, which is made from
+# the models in Rust, and has the compiler check the client and its examples against them.
 #
 #   scripts/clients.sh           writes them
 #   scripts/clients.sh --check   writes nothing: fails where they are not what the document says

@@ -87,11 +87,11 @@ pub fn page(found: &Found) -> String {
     let names = Names::of(found);
     counters(&mut page, found, &names);
     gates(&mut page, &found.accounts);
-    live(&mut page, &found.accounts);
     page.metric(&JOBS);
     for (status, count) in &found.jobs {
         page.sample(&JOBS, &[status], *count as f64);
     }
+    live(&mut page, &found.accounts);
     if let Some(installation) = &found.installation {
         shards(&mut page, installation);
         database(&mut page, installation);

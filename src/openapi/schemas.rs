@@ -1,6 +1,6 @@
 //! docs/schemas/: the models of the store of agents and the messages of `/ws` as JSON Schemas, one
-//! file each, made from the OpenAPI document, which is made from the types. They must not be written
-//! by hand.
+//! file each, made from the OpenAPI document, which is made from the types. They must not be
+//! written by hand.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

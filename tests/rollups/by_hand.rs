@@ -102,7 +102,7 @@ pub fn figures(db: &Sqlite, table: &str, keys: usize) -> Vec<String> {
 }
 
 /// The rows of all accounts together, with their bins: those that the triggers keep, and their sums
-/// made anew. The second of these has no rows that count nothing: only rows that count are compared.
+/// made anew. The second of these has no rows that count nothing: only such are compared.
 fn sums(db: &Sqlite, table: &str, keys: usize) -> [Vec<String>; 2] {
     let columns = db.lines(&format!("SELECT name FROM pragma_table_info('{table}')"));
     let (keys, counters) = (columns[1..keys].join(", "), &columns[keys..]);

@@ -493,6 +493,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The users, oldest first. An administrator of one account sees its users. */
+        get: operations["list_users"];
+        put?: never;
+        /** Makes a user, who may sign in at once. */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One user. */
+        get: operations["show_user"];
+        put?: never;
+        post?: never;
+        /**
+         * Deletes a user. Its tokens are refused from now on; what it did still names it, and the audit
+         *     log says who it was.
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a user, as a JSON merge patch (RFC 7396).
+         * @description A new role counts from the user's next request on. The sign-ins of a user that is deactivated or
+         *     moved to another account end. The last active administrator of the account `default` stays one.
+         */
+        patch: operations["change_user"];
+        trace?: never;
+    };
+    "/admin/users/{user_id}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a user another password. All of its sign-ins end, and it is unlocked. */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/{user_id}/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a user try again whose passwords are not looked at for a while. */
+        post: operations["unlock_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/workers": {
         parameters: {
             query?: never;
@@ -772,6 +850,263 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/collab/state/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tasks, newest first.
+         * @description What was written before the request is shown.
+         */
+        get: operations["list_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/collab/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a task.
+         * @description With an `Idempotency-Key`, a repeated request finds the first task for 24 hours.
+         */
+        post: operations["create_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/collab/tasks/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One task. */
+        get: operations["show_task"];
+        put?: never;
+        post?: never;
+        /** Removes a task that no execution opened. */
+        delete: operations["delete_task"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a task, as a JSON merge patch (RFC 7396).
+         * @description The change names the `version` that it is meant of, or `If-Match` does. Of all that name the
+         *     same one, one is made; the others are answered with 409 and the task as it stands (412 where
+         *     only If-Match said it). What an execution asks for stays as its template says.
+         */
+        patch: operations["change_task"];
+        trace?: never;
+    };
+    "/api/v1/collab/tasks/{task_id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Claims a task: from then on nobody else completes it.
+         * @description Claimed again by the same caller, nothing changes.
+         */
+        post: operations["claim_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/collab/tasks/{task_id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Completes a task.
+         * @description `data` must fit the task's form. Where an execution waits for the task, `approved` says whether
+         *     the approval is given, and the execution goes on with the form's data; the answer waits for
+         *     that as long as `Prefer: wait=n` says.
+         */
+        post: operations["complete_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/collab/tasks/{task_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives a claimed task back.
+         * @description Whoever has claimed it may, and administrators. A task that nobody has claimed stays as it is.
+         */
+        post: operations["release_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events, newest first.
+         * @description Those of administration are shown to administrators alone.
+         */
+        get: operations["list_events"];
+        put?: never;
+        /**
+         * Tells an event of your own.
+         * @description Told again under the same `event_id`, or `Idempotency-Key`, it is there once; another event
+         *     under that id is refused. The body has at most 64 KiB. Events are kept for 30 days.
+         */
+        post: operations["append_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One event. */
+        get: operations["show_event"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/tail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events as they come, as server-sent events.
+         * @description Each has its number as id and its type as event: what came after `Last-Event-ID`, or after
+         *     `after`, comes first; without either, what comes from now on. The stream ends after 10 minutes:
+         *     go on from the last id.
+         */
+        get: operations["tail_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Jobs, newest first, each with where it stands at this moment. */
+        get: operations["list_jobs"];
+        put?: never;
+        /**
+         * Makes a job. With `pipeline_template` it starts an execution, which does it.
+         * @description The answer does not wait for the execution. Where that is refused there is no job either. The
+         *     job's priority is the execution's urgency.
+         */
+        post: operations["create_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A job, with where it stands at this moment. */
+        get: operations["show_job"];
+        put?: never;
+        post?: never;
+        /**
+         * Takes a job away, and calls its execution off.
+         * @description The execution stays in the history, what was done to the job in the audit log, what happened to
+         *     it among the events.
+         */
+        delete: operations["delete_job"];
+        options?: never;
+        head?: never;
+        /** Changes what a job says (JSON merge patch). */
+        patch: operations["update_job"];
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Gives a job another status.
+         * @description Of a job without an execution any that its status leads to. Of one with an execution `paused`,
+         *     `running` (again) and `cancelled`: that is what pause, resume and cancel do, and the answer is
+         *     202 where it has not met that yet.
+         */
+        put: operations["set_job_status"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/orchestrator": {
         parameters: {
             query?: never;
@@ -953,6 +1288,105 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/utils/echo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What came in, sent back: to see what a client sends. On a developer's machine and in the
+         *     environment `development` only; elsewhere there is no such endpoint.
+         */
+        post: operations["echo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/utils/health-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the orchestrator is well and can do its work.
+         * @description It is made of what `/health` and `/healthz` are made of, and agrees with both: 503 where it
+         *     cannot do its work.
+         */
+        get: operations["health_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/utils/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the orchestrator is: its version, how it was built, the schema that it needs and has. */
+        get: operations["info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/utils/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tells whether something is valid, or all that is wrong with it.
+         * @description It meets the checks that it would meet in earnest: a template those of publishing, a schema
+         *     those of tools, an expression those of templates. Nothing is written.
+         */
+        post: operations["validate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ws/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a ticket that opens one connection, within 30 seconds, with the caller's rights: for
+         *     browsers, which send no header with a WebSocket.
+         */
+        post: operations["create_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/artifacts": {
         parameters: {
             query?: never;
@@ -1057,6 +1491,126 @@ export interface paths {
         /** The artifacts that a tool made. */
         get: operations["list_artifacts_of_tool"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/bootstrap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes the first user: an administrator of the account `default`. There is no default password.
+         * @description It is done once: as soon as there is any user, it is refused. Of two at a time one is made.
+         */
+        post: operations["bootstrap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Signs a person in, by e-mail or name and password.
+         * @description The body is JSON or a form. After five wrong passwords of a user, or twenty from an address,
+         *     further ones are not looked at for a while: 429 with `Retry-After`.
+         */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends a sign-in, or all of the user's. Its tokens are refused from now on.
+         * @description It goes by the access token, or by the refresh token where that has expired. A token that is
+         *     over has nothing to end, and is no error.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gets the next tokens for a refresh token, which is used up by it.
+         * @description Who has lost the answer asks again within a minute and gets it. Any other second use ends the
+         *     sign-in with all of its tokens.
+         */
+        post: operations["refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The person who asks. */
+        get: operations["show_signed_in_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/user/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Gives oneself another password. All other sign-ins end; this one goes on.
+         * @description A wrong `current_password` counts like a failed sign-in.
+         */
+        put: operations["change_password"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1465,7 +2019,7 @@ export interface paths {
         };
         /**
          * The executions of the caller's account, newest first.
-         * @description Filters look at 20,000 executions a page: a page may be short, or empty, while `next_cursor`
+         * @description Filters look at 100,000 executions a page: a page may be short, or empty, while `next_cursor`
          *     says where to look on.
          *
          *     As CSV (`format=csv`, or `Accept: text/csv`) all that match come at once, up to 5,000 or
@@ -2079,6 +2633,27 @@ export interface paths {
         };
         /** The tools with a tag that contains a text, in any case. */
         get: operations["list_tools_by_tag"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Opens a WebSocket for live updates, protocol `bitware.v1`.
+         * @description The credential comes by header, as a subprotocol `bearer.<token>` beside `bitware.v1`, by a
+         *     ticket, or as the first message within 10 seconds. docs/live.md describes the messages.
+         */
+        get: operations["ws"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2810,6 +3385,21 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * @description The first user of an installation: an administrator of the account `default`.
+         * @example {
+         *       "email": "ada@example.com",
+         *       "password": "correct horse battery"
+         *     }
+         */
+        BootstrapRequest: {
+            /** @description Where it is written to, and what it signs in with. */
+            email: string;
+            /** @description What people call it, and what it may sign in with; default the e-mail. */
+            name?: string | null;
+            /** @description Its password: 8 characters to 72 bytes. */
+            password: string;
+        };
         /** @description A step that executions waited for. */
         Bottleneck: {
             /**
@@ -2883,6 +3473,19 @@ export interface components {
             limit_usd: number;
             /** @description `too_small` is what `POST /orchestrate` refuses. */
             verdict: components["schemas"]["Verdict"];
+        };
+        /** @description How a build was made. */
+        BuildInfo: {
+            /**
+             * @description `release` with optimisations, else `debug`.
+             * @example release
+             */
+            profile: string;
+            /**
+             * @description What it was built for.
+             * @example wasm32-unknown-unknown
+             */
+            target: string;
         };
         /** @description What an installation can do. */
         Capabilities: {
@@ -2998,6 +3601,19 @@ export interface components {
             /** @description Where the next page begins; null when there is none. */
             next_cursor?: string | null;
         };
+        /**
+         * @description A claim, or its release. The body may be left out.
+         * @example {
+         *       "version": 1
+         *     }
+         */
+        ClaimTask: {
+            /**
+             * Format: int64
+             * @description The version that it is meant of; any, where it is left out.
+             */
+            version?: number | null;
+        };
         /** @description What was removed, or would be. */
         CleanupReply: {
             /** @description The artifacts of no tool and no execution. */
@@ -3038,6 +3654,26 @@ export interface components {
          * @enum {string}
          */
         CommunicationMethod: "service_binding" | "http" | "internal";
+        /**
+         * @description What completes a task.
+         * @example {
+         *       "approved": true,
+         *       "data": {
+         *         "note": "Figures checked."
+         *       }
+         *     }
+         */
+        CompleteTask: {
+            /** @description Whether the approval is given. An approval demands it, any other task takes none. */
+            approved?: boolean | null;
+            /** @description What fits the task's form; of an approval an object. */
+            data?: unknown;
+            /**
+             * Format: int64
+             * @description The version that it is meant of; any, where it is left out.
+             */
+            version?: number | null;
+        };
         /** @description Why an attempt failed. */
         CompletionError: {
             /** @description A stable code of the worker's own. */
@@ -3212,6 +3848,32 @@ export interface components {
          * @enum {string}
          */
         Direction: "up" | "down" | "steady" | "unknown";
+        /**
+         * @description What came in.
+         * @example {
+         *       "body": {
+         *         "hello": "world"
+         *       },
+         *       "headers": {
+         *         "content-type": "application/json"
+         *       },
+         *       "method": "POST",
+         *       "path": "/api/v1/utils/echo",
+         *       "query": "a=1"
+         *     }
+         */
+        EchoReply: {
+            /** @description The body; null where there was none. */
+            body: unknown;
+            /** @description The headers, without those that are or may be credentials. */
+            headers: Record<string, never>;
+            /** @description The method. */
+            method: string;
+            /** @description The path. */
+            path: string;
+            /** @description The query, as it was sent. */
+            query?: string | null;
+        };
         /** @description Executions that ended within a period; sub-executions count as well. */
         EndedIn: {
             /**
@@ -3272,6 +3934,8 @@ export interface components {
         ErrorReply: {
             /** @description A stable code, for programs; docs/errors.md lists all of them. */
             code: string;
+            /** @description How the thing stands that a change was meant of, where it is another than the caller knew. */
+            current?: Record<string, never>;
             /** @description The same for a person, with the particulars. */
             detail: string;
             /** @description What happened, in the words of the contract. */
@@ -3294,6 +3958,31 @@ export interface components {
             /** @description Everything that does not fit, each with its place. */
             violations?: components["schemas"]["Violation"][];
         };
+        /** @description Who becomes a candidate when a task takes long, and when. */
+        Escalate: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who. */
+            candidates: string[];
+        };
+        /** @description Who becomes a candidate when a task takes long, and when. */
+        Escalation: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who. */
+            candidates: string[];
+            /**
+             * Format: date-time
+             * @description When it happened; null while it has not.
+             */
+            escalated_at?: string | null;
+        };
         /** @description What something would have saved within the period. */
         EstimatedSaving: {
             /** @description How that was estimated. */
@@ -3314,6 +4003,63 @@ export interface components {
          * @enum {string}
          */
         EventCategory: "hook" | "response";
+        /**
+         * @description An event.
+         * @example {
+         *       "actor": null,
+         *       "created_at": "2026-11-21T10:00:00.000Z",
+         *       "event_id": null,
+         *       "id": 4711,
+         *       "payload": {
+         *         "error_code": null,
+         *         "previous_status": "running",
+         *         "status": "completed",
+         *         "template": "rss_intelligence_pipeline",
+         *         "total_cost_usd": 0.02,
+         *         "total_execution_time_ms": 456,
+         *         "waiting_reason": null
+         *       },
+         *       "subject": "pipe_1795255200000_0k4f0q9c8r1x2v7m3n5b6j8h9g",
+         *       "topic": "executions",
+         *       "type": "execution.completed"
+         *     }
+         */
+        EventEntry: {
+            /** @description Who did it: `key:<id>`, `worker:<id>` or `user:<id>`; null where nobody did. */
+            actor?: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description The id that the client gave it; null for the orchestrator's own events. */
+            event_id?: string | null;
+            /**
+             * Format: int64
+             * @description Its number, which grows with each event: the cursor to go on from.
+             */
+            id: number;
+            /** @description What else there is to say. */
+            payload: unknown;
+            /** @description The id of what it is about. */
+            subject?: string | null;
+            /** @description What it is about. */
+            topic: components["schemas"]["EventTopic"];
+            /** @description What happened. */
+            type: string;
+        };
+        /** @description A page of events. */
+        EventsReply: {
+            /** @description The events. */
+            events: components["schemas"]["EventEntry"][];
+            /** @description Where the next page begins; null when there is none. */
+            next_cursor?: string | null;
+        };
+        /**
+         * @description What an event is about.
+         * @enum {string}
+         */
+        EventTopic: "executions" | "jobs" | "tasks" | "workers" | "alerts" | "administration" | "custom";
         /** @description A row that something follows from. */
         Evidence: {
             /** @description Which row of it: an execution's id, or what the figures are of. */
@@ -3366,8 +4112,7 @@ export interface components {
             quality_score?: number | null;
             /**
              * Format: double
-             * @description The share that brought a result among those that were not called off, 0 to 1; null when
-             *     there was none.
+             * @description The share that brought a result of those not called off, 0 to 1; null when there was none.
              */
             success_rate?: number | null;
         };
@@ -3448,6 +4193,31 @@ export interface components {
              * @description Until when, where that is known.
              */
             until?: string | null;
+        };
+        /**
+         * @description How the orchestrator is, in short.
+         * @example {
+         *       "problems": [],
+         *       "ready": true,
+         *       "status": "ok",
+         *       "timestamp": "2026-11-21T10:00:00.000Z"
+         *     }
+         */
+        HealthCheckReply: {
+            /** @description What is missing or wrong, each in one sentence without a value. */
+            problems: string[];
+            /** @description Whether it can do its work: what `/healthz` says. Where it cannot, the answer is 503. */
+            ready: boolean;
+            /**
+             * @description `ok`, or `degraded` when something in `problems` or a worker needs attention: what
+             *     `/health` says.
+             */
+            status: components["schemas"]["HealthStatus"];
+            /**
+             * Format: date-time
+             * @description When, in ISO 8601 UTC.
+             */
+            timestamp: string;
         };
         /** @description How the orchestrator is. */
         HealthReply: {
@@ -3579,6 +4349,46 @@ export interface components {
              * @description How many match, when that was asked for.
              */
             total?: number;
+        };
+        /**
+         * @description What the orchestrator is.
+         * @example {
+         *       "build": {
+         *         "profile": "release",
+         *         "target": "wasm32-unknown-unknown"
+         *       },
+         *       "environment": "production",
+         *       "journal_shards": 256,
+         *       "name": "bitware-orchestrator",
+         *       "schema_version": 14,
+         *       "schema_version_needed": 14,
+         *       "version": "0.1.0"
+         *     }
+         */
+        InfoReply: {
+            /** @description How it was built. */
+            build: components["schemas"]["BuildInfo"];
+            /** @description The environment that it is deployed in. */
+            environment: string;
+            /**
+             * Format: int32
+             * @description How many journals there are.
+             */
+            journal_shards: number;
+            /** @description Always `bitware-orchestrator`. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The newest migration that the database has; null where the database does not answer.
+             */
+            schema_version?: number | null;
+            /**
+             * Format: int64
+             * @description The newest migration that this build needs.
+             */
+            schema_version_needed: number;
+            /** @description Its version. */
+            version: string;
         };
         /** @description What an account's executions came to within a time range. */
         InsightsReply: {
@@ -3772,6 +4582,151 @@ export interface components {
             /** @description What goes into `X-API-Key`. It is not stored, and never shown again. */
             secret: string;
         };
+        /**
+         * @description A job.
+         * @example {
+         *       "completed_at": "2026-11-21T10:00:00.466Z",
+         *       "created_at": "2026-11-21T10:00:00.000Z",
+         *       "created_by": "key:bootstrap",
+         *       "description": "What happened in AI since yesterday",
+         *       "execution": {
+         *         "error": null,
+         *         "status": "completed",
+         *         "total_cost_usd": 0.02,
+         *         "total_execution_time_ms": 456,
+         *         "waiting_reason": null
+         *       },
+         *       "id": "0193a1c2-7c1e-7000-8000-00000000000a",
+         *       "metadata": {
+         *         "team": "research"
+         *       },
+         *       "pipeline_id": "pipe_1795255200000_0k4f0q9c8r1x2v7m3n5b6j8h9g",
+         *       "pipeline_template": "rss_intelligence_pipeline",
+         *       "pipeline_url": "/pipeline/pipe_1795255200000_0k4f0q9c8r1x2v7m3n5b6j8h9g",
+         *       "priority": "high",
+         *       "result_url": "/pipeline/pipe_1795255200000_0k4f0q9c8r1x2v7m3n5b6j8h9g/result",
+         *       "started_at": "2026-11-21T10:00:00.010Z",
+         *       "status": "completed",
+         *       "title": "Morning report",
+         *       "updated_at": "2026-11-21T10:00:00.480Z",
+         *       "version": 1
+         *     }
+         */
+        Job: {
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Who made it: `key:<id>`, `worker:<id>` or `user:<id>`. */
+            created_by: string;
+            /** @description What is to be done. */
+            description?: string | null;
+            execution?: components["schemas"]["JobExecution"] | null;
+            /** @description Its id. */
+            id: string;
+            /** @description What was kept with it. */
+            metadata: Record<string, never>;
+            /** @description The execution that does it. */
+            pipeline_id?: string | null;
+            /** @description The template whose execution does it. */
+            pipeline_template?: string | null;
+            /** @description Where the execution is. */
+            pipeline_url?: string | null;
+            /** @description How soon it is wanted. */
+            priority: components["schemas"]["Urgency"];
+            /** @description Where the result is, once there is one. */
+            result_url?: string | null;
+            /**
+             * Format: date-time
+             * @description When work on it began.
+             */
+            started_at?: string | null;
+            /** @description Where it stands: with an execution, where that stands at this moment. */
+            status: components["schemas"]["ExecutionStatus"];
+            /** @description What is to be done, in a few words. */
+            title: string;
+            /**
+             * Format: date-time
+             * @description When its row was last written.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description How often it was changed by its users, counted from 1.
+             */
+            version: number;
+        };
+        /** @description How the execution of a job stands. */
+        JobExecution: {
+            /** @description Why it has not its result: code and message. */
+            error?: Record<string, never> | null;
+            /** @description Where it stands. */
+            status: components["schemas"]["ExecutionStatus"];
+            /**
+             * Format: double
+             * @description What it cost so far; null where only the archive knows.
+             */
+            total_cost_usd?: number | null;
+            /**
+             * Format: int64
+             * @description How long it took, or has taken; null where only the archive knows.
+             */
+            total_execution_time_ms?: number | null;
+            /** @description What it waits for. */
+            waiting_reason?: string | null;
+        };
+        /**
+         * @description What is changed of a job (JSON merge patch): what is left out stays, null empties.
+         * @example {
+         *       "metadata": {
+         *         "team": null
+         *       },
+         *       "priority": "critical"
+         *     }
+         */
+        JobPatch: {
+            /** @description What is to be done. */
+            description?: string | null;
+            /** @description Merged into what is there. */
+            metadata?: Record<string, never> | null;
+            /** @description How soon it is wanted. An execution that has begun keeps its urgency. */
+            priority?: components["schemas"]["Urgency"];
+            /** @description What is to be done, in a few words. */
+            title?: string;
+        };
+        /** @description A page of jobs. */
+        JobsReply: {
+            /** @description The jobs. */
+            jobs: components["schemas"]["Job"][];
+            /** @description Where the next page begins; null when there is none. */
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many jobs the filters leave, where that was asked for.
+             */
+            total?: number;
+        };
+        /**
+         * @description The status that a job is to have.
+         * @example {
+         *       "status": "paused"
+         *     }
+         */
+        JobStatusRequest: {
+            /** @description Why; it stands in the audit log and, where there is one, in the execution's journal. */
+            reason?: string | null;
+            /**
+             * @description The status. Of a job with an execution only `cancelled`, `paused` and `running` (again) can
+             *     be asked for.
+             */
+            status: components["schemas"]["ExecutionStatus"];
+        };
         /** @description What the shards of the journals have in hand. */
         JournalsStanding: {
             /**
@@ -3920,6 +4875,113 @@ export interface components {
             expires_in_s?: number | null;
             method?: components["schemas"]["LinkMethod"] | null;
         };
+        /** @description Says that everything of a subscription up to a cursor has been dealt with. */
+        LiveAck: {
+            /** @description The cursor of the last event that was dealt with. */
+            cursor: string;
+            /** @description The subscription. */
+            id: string;
+            type: components["schemas"]["LiveAckType"];
+        };
+        /** @enum {string} */
+        LiveAckType: "ack";
+        /** @description A credential, as the first message of a connection that showed none, or later to go on longer. */
+        LiveAuthenticate: {
+            /** @description A client's key, a person's access token, or with `worker_id` the workers' secret. */
+            token: string;
+            type: components["schemas"]["LiveAuthenticateType"];
+            /** @description The name of a worker, as in `X-Worker-ID`. */
+            worker_id?: string | null;
+        };
+        /** @enum {string} */
+        LiveAuthenticateType: "authenticate";
+        /** @description Everything that a client can say. */
+        LiveClientMessage: components["schemas"]["LiveAuthenticate"] | components["schemas"]["LiveSubscribe"] | components["schemas"]["LiveUnsubscribe"] | components["schemas"]["LiveAck"] | components["schemas"]["LivePing"];
+        /** @description The server closes the connection. */
+        LiveClosing: {
+            /**
+             * Format: int32
+             * @description The code of the close frame that follows.
+             */
+            code: number;
+            /** @description Why. */
+            reason: string;
+            /** @description Where the subscriptions stand: subscribe with these cursors to miss nothing. */
+            subscriptions: components["schemas"]["LivePlace"][];
+            type: components["schemas"]["LiveClosingType"];
+        };
+        /** @enum {string} */
+        LiveClosingType: "closing";
+        /** @description A message was not taken, or something cannot go on. */
+        LiveError: {
+            /** @description The stable code. */
+            code: string;
+            /** @description The subscription or ping that it is about. */
+            id?: string | null;
+            /** @description What is wrong, for a person. */
+            message: string;
+            type: components["schemas"]["LiveErrorType"];
+            /** @description What in the message does not fit. */
+            violations?: components["schemas"]["Violation"][];
+        };
+        /** @enum {string} */
+        LiveErrorType: "error";
+        /** @description Something happened. */
+        LiveEvent: {
+            /** @description Where to go on after this event. */
+            cursor: string;
+            /** @description What happened: a row of `GET /api/v1/events`, an event of a journal, or an entry of a log. */
+            event: unknown;
+            /** @description The subscription. */
+            subscription: string;
+            type: components["schemas"]["LiveEventType"];
+        };
+        /** @enum {string} */
+        LiveEventType: "event";
+        /** @description Which of a topic's events are wanted; what is left out filters nothing. */
+        LiveFilter: {
+            /** @description Of `agent_logs`: only of this piece of developer work (ADW). */
+            adw_id?: string | null;
+            /** @description Of `agent_logs`: only of this step of it. */
+            adw_step?: string | null;
+            /** @description Of `agent_logs`: only of this agent. */
+            agent_id?: string | null;
+            /** @description Of `agent_logs`: only from there, `hook` or `response`. */
+            event_category?: string | null;
+            /** @description Of `agent_logs`: only of this conversation. */
+            session_id?: string | null;
+            /** @description Only about this: the id of an execution, a job, a task. */
+            subject?: string | null;
+            /** @description Of `agent_logs`: only of this task. */
+            task_slug?: string | null;
+            /** @description Of `events`: only those of this topic. */
+            topic?: string | null;
+            /** @description Only of this type; `job.*` is every type that begins with `job.`. */
+            type?: string | null;
+        };
+        /** @description The connection lives. */
+        LiveHeartbeat: {
+            /** @description Where the subscriptions stand, whether or not anything passed their filters. */
+            subscriptions: components["schemas"]["LivePlace"][];
+            type: components["schemas"]["LiveHeartbeatType"];
+        };
+        /** @enum {string} */
+        LiveHeartbeatType: "heartbeat";
+        /** @description The window is full: nothing more is sent until the client acknowledges. */
+        LiveLagging: {
+            /**
+             * Format: int32
+             * @description After how many seconds without an acknowledgement the connection is closed.
+             */
+            closes_in_s: number;
+            /** @description Where the subscriptions stand. */
+            subscriptions: components["schemas"]["LivePlace"][];
+            type: components["schemas"]["LiveLaggingType"];
+            /** @description What is not acknowledged. */
+            unacknowledged: components["schemas"]["LiveWindow"];
+        };
+        /** @enum {string} */
+        LiveLaggingType: "lagging";
         /** @description Whether the orchestrator can do its work. */
         LivenessReply: {
             /**
@@ -3927,6 +4989,159 @@ export interface components {
              * @example ok
              */
             status: string;
+        };
+        /**
+         * @description Asks for a sign of life. Without an `id`, and written exactly so, it is answered without waking
+         *     anything.
+         */
+        LivePing: {
+            /** @description What the answer repeats. */
+            id?: string | null;
+            type: components["schemas"]["LivePingType"];
+        };
+        /** @enum {string} */
+        LivePingType: "ping";
+        /** @description Where a subscription stands. */
+        LivePlace: {
+            /** @description Everything of interest up to here was sent: go on from here. */
+            cursor: string;
+            /** @description The subscription. */
+            id: string;
+        };
+        /** @description The answer to a ping. */
+        LivePong: {
+            /** @description The ping's. */
+            id?: string | null;
+            type: components["schemas"]["LivePongType"];
+        };
+        /** @enum {string} */
+        LivePongType: "pong";
+        /** @description Everything that the server can say. */
+        LiveServerMessage: components["schemas"]["LiveWelcome"] | components["schemas"]["LiveSubscribed"] | components["schemas"]["LiveUnsubscribed"] | components["schemas"]["LiveEvent"] | components["schemas"]["LivePong"] | components["schemas"]["LiveHeartbeat"] | components["schemas"]["LiveLagging"] | components["schemas"]["LiveClosing"] | components["schemas"]["LiveError"];
+        /**
+         * @description Asks for the events of a topic from a place on.
+         * @example {
+         *       "cursor": "184",
+         *       "filter": {
+         *         "type": "job.*"
+         *       },
+         *       "id": "mine",
+         *       "topic": "jobs",
+         *       "type": "subscribe"
+         *     }
+         */
+        LiveSubscribe: {
+            /**
+             * @description The last event that was received: what came after it follows. Left out, an execution is
+             *     told from its beginning, anything else from now on.
+             */
+            cursor?: string | null;
+            filter?: components["schemas"]["LiveFilter"] | null;
+            /** @description What the client calls the subscription. */
+            id: string;
+            /** @description `executions`, `jobs`, `tasks`, `events`, `agent_logs`, or `execution:` and an id. */
+            topic: string;
+            type: components["schemas"]["LiveSubscribeType"];
+        };
+        /** @description A subscription has begun: its events follow. */
+        LiveSubscribed: {
+            /** @description The place after which events follow. */
+            cursor: string;
+            /** @description Which. */
+            id: string;
+            type: components["schemas"]["LiveSubscribedType"];
+        };
+        /** @enum {string} */
+        LiveSubscribedType: "subscribed";
+        /** @enum {string} */
+        LiveSubscribeType: "subscribe";
+        /** @description A ticket: it opens one connection, once. */
+        LiveTicket: {
+            /**
+             * Format: int32
+             * @description How many seconds it is good for.
+             * @example 30
+             */
+            expires_in: number;
+            /**
+             * @description What `/ws?ticket=…` takes.
+             * @example d.3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+             */
+            ticket: string;
+            /**
+             * @description Where to go with it.
+             * @example /ws?ticket=d.3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+             */
+            url: string;
+        };
+        /** @description Ends a subscription. */
+        LiveUnsubscribe: {
+            /** @description Which. */
+            id: string;
+            type: components["schemas"]["LiveUnsubscribeType"];
+        };
+        /** @description A subscription is over. */
+        LiveUnsubscribed: {
+            /** @description The last event that was sent. */
+            cursor: string;
+            /** @description Which. */
+            id: string;
+            /** @description `asked`, `ended` (the execution has), or `gone` (its journal is kept no more). */
+            reason: string;
+            type: components["schemas"]["LiveUnsubscribedType"];
+        };
+        /** @enum {string} */
+        LiveUnsubscribedType: "unsubscribed";
+        /** @enum {string} */
+        LiveUnsubscribeType: "unsubscribe";
+        /** @description The connection is open and its credential good. */
+        LiveWelcome: {
+            /** @description The account whose events it gets. */
+            account: string;
+            /** @description Who authenticated. */
+            caller: string;
+            /** @description The connection, as the log names it. */
+            connection: string;
+            /**
+             * Format: date-time
+             * @description When it ends unless it authenticates again.
+             */
+            expires_at: string;
+            /**
+             * Format: int32
+             * @description How often a subscribed connection hears a heartbeat, in seconds.
+             */
+            heartbeat_s: number;
+            /**
+             * Format: int32
+             * @description The longest message from the client.
+             */
+            message_bytes_max: number;
+            /** @description The protocol: `bitware.v1`. */
+            protocol: string;
+            /**
+             * Format: int32
+             * @description The most subscriptions.
+             */
+            subscriptions_max: number;
+            type: components["schemas"]["LiveWelcomeType"];
+            /** @description What must be acknowledged in time. */
+            window: components["schemas"]["LiveWindow"];
+        };
+        /** @enum {string} */
+        LiveWelcomeType: "welcome";
+        /** @description How much may be sent that was not acknowledged. */
+        LiveWindow: {
+            /**
+             * Format: int32
+             * @description Bytes of events.
+             */
+            bytes: number;
+            /**
+             * Format: int32
+             * @description Events.
+             */
+            messages: number;
         };
         /** @description A part of the way to a field. */
         LocationPart: number | string;
@@ -4206,6 +5421,96 @@ export interface components {
              */
             timestamp?: string | null;
         };
+        /**
+         * @description An event to be told.
+         * @example {
+         *       "event_id": "deploy-4711",
+         *       "payload": {
+         *         "version": "1.4.2"
+         *       },
+         *       "subject": "web",
+         *       "type": "deploy.done"
+         *     }
+         */
+        NewEvent: {
+            /**
+             * @description Your own id of it, instead of the header `Idempotency-Key`: what is told twice is there
+             *     once. Left out, it gets one.
+             */
+            event_id?: string | null;
+            /** @description What else there is to say: any JSON. Left out, an empty object. */
+            payload?: unknown;
+            /** @description The id of what it is about. */
+            subject?: string | null;
+            /**
+             * @description What happened: words of lower case letters, digits and underscores, joined by dots. The
+             *     first word is none that the orchestrator's own events begin with.
+             */
+            type: string;
+        };
+        /**
+         * @description A job to be made. With `pipeline_template` it starts and owns an execution.
+         * @example {
+         *       "description": "What happened in AI since yesterday",
+         *       "input": {},
+         *       "metadata": {
+         *         "team": "research"
+         *       },
+         *       "pipeline_template": "rss_intelligence_pipeline",
+         *       "priority": "high",
+         *       "title": "Morning report",
+         *       "topic": "artificial intelligence"
+         *     }
+         */
+        NewJob: {
+            /**
+             * Format: double
+             * @description The most that the execution may cost, in USD. Default: the environment's.
+             */
+            budget_limit?: number | null;
+            /**
+             * Format: double
+             * @description The longest that the execution may take; never longer than the environment allows.
+             */
+            deadline_minutes?: number | null;
+            /** @description What is to be done. */
+            description?: string | null;
+            /** @description Whether steps that do not depend on each other may be in progress at the same time. */
+            enable_parallel_processing?: boolean | null;
+            /** @description The execution's input, as the template's `input_schema` describes it. */
+            input?: unknown;
+            /**
+             * Format: int32
+             * @description The most articles to work on. Default: the quality level's.
+             */
+            max_articles?: number | null;
+            /** @description Whatever else you want to keep with it: at most 64 KiB as JSON. */
+            metadata?: Record<string, never> | null;
+            /** @description The same as `title`, for clients that call it so. */
+            name?: string | null;
+            optimize_for?: components["schemas"]["OptimizeFor"] | null;
+            output_format?: components["schemas"]["OutputFormat"] | null;
+            /**
+             * @description The template whose execution does the job. Without one nothing is started, and you set the
+             *     job's status yourself.
+             */
+            pipeline_template?: string | null;
+            priority?: components["schemas"]["Urgency"] | null;
+            quality_level?: components["schemas"]["QualityLevel"] | null;
+            /**
+             * Format: int32
+             * @description How widely sources are looked for. Default: the quality level's.
+             */
+            source_discovery_depth?: number | null;
+            /** @description How far back to look: a number with `m`, `h`, `d` or `w`, such as `24h` or `7d`. */
+            time_range?: string | null;
+            /** @description What is to be done, in a few words. It or `name` is required. */
+            title?: string | null;
+            /** @description What the execution is about; left out, the title. */
+            topic?: string | null;
+            /** @description Whether the stored result of an identical request will do. Default true. */
+            use_cache?: boolean | null;
+        };
         /** @description A node to be added. */
         NewNode: {
             /**
@@ -4236,6 +5541,16 @@ export interface components {
             system_prompt?: string | null;
             /** @description Where it works. */
             working_dir?: string | null;
+        };
+        /**
+         * @description Another password for a user.
+         * @example {
+         *       "password": "a new broom sweeps"
+         *     }
+         */
+        NewPassword: {
+            /** @description The password from now on: 8 characters to 72 bytes. */
+            password: string;
         };
         /**
          * @description A prompt to record.
@@ -4298,6 +5613,61 @@ export interface components {
              */
             timestamp?: string | null;
         };
+        /**
+         * @description A task to be made.
+         * @example {
+         *       "candidates": [
+         *         "role:user"
+         *       ],
+         *       "due_at": "2026-11-28T10:00:00Z",
+         *       "form": {
+         *         "properties": {
+         *           "verdict": {
+         *             "enum": [
+         *               "good",
+         *               "poor"
+         *             ]
+         *           }
+         *         },
+         *         "required": [
+         *           "verdict"
+         *         ],
+         *         "type": "object"
+         *       },
+         *       "priority": "high",
+         *       "title": "Check the sources of the tide report"
+         *     }
+         */
+        NewTask: {
+            /**
+             * @description Who may claim and complete it: `user:<id>`, `key:<id>`, `worker:<id>`, `role:<role>` or an
+             *     e-mail address; none, everybody of the account.
+             */
+            candidates?: string[] | null;
+            /** @description The same at length. */
+            description?: string | null;
+            /**
+             * Format: date-time
+             * @description When it is overdue.
+             */
+            due_at?: string | null;
+            escalation?: components["schemas"]["Escalate"] | null;
+            /** @description Whether whoever makes it, or the job that it belongs to, may not complete it; default no. */
+            forbid_self_approval?: boolean | null;
+            /** @description JSON Schema of the data that completes it, at most 64 KiB. */
+            form?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The job that it belongs to, one of the account's. */
+            job_id?: string | null;
+            /** @description Whatever belongs to it besides, at most 16 KiB. */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            priority?: components["schemas"]["TaskPriority"] | null;
+            /** @description What is to be done, in a line. */
+            title: string;
+        };
         /** @description A tool to be added. */
         NewTool: {
             /** @description What it is filed under. */
@@ -4344,6 +5714,31 @@ export interface components {
             version?: string | null;
         };
         /**
+         * @description A user that is to be.
+         * @example {
+         *       "email": "grace@example.com",
+         *       "name": "Grace",
+         *       "password": "anchors aweigh at noon",
+         *       "role": "user"
+         *     }
+         */
+        NewUser: {
+            /** @description The account that it belongs to. Default: the caller's own. */
+            account?: string | null;
+            /** @description Whether it may sign in; default true. */
+            active?: boolean | null;
+            /** @description Where it is written to, and what it signs in with. No two users have the same. */
+            email: string;
+            /**
+             * @description What people call it, and what it may sign in with; default the e-mail. No two users have the
+             *     same, and none has an `@` but in its own e-mail.
+             */
+            name?: string | null;
+            /** @description Its password: 8 characters to 72 bytes. */
+            password: string;
+            role?: components["schemas"]["UserRole"] | null;
+        };
+        /**
          * @description A worker as an administrator writes it. In `PATCH` a field that is left out stays as it is and
          *     null brings its default back; in `PUT` both bring the default. What is read-only is taken, so
          *     that what was read can be sent back, and not heeded.
@@ -4357,7 +5752,8 @@ export interface components {
          *       "estimated_cost_usd": 0.002,
          *       "max_concurrency": 8,
          *       "timeout_ms": 20000,
-         *       "version": "1.0.0"
+         *       "version": "1.0.0",
+         *       "worker_name": "summarizer"
          *     }
          */
         NewWorker: {
@@ -4731,6 +6127,32 @@ export interface components {
             changed: components["schemas"]["PartDifference"][];
             /** @description Those that only the older has. */
             removed: string[];
+        };
+        /**
+         * @description Another password for oneself.
+         * @example {
+         *       "current_password": "correct horse battery",
+         *       "new_password": "staple of another kind"
+         *     }
+         */
+        PasswordChange: {
+            /** @description The password until now. */
+            current_password: string;
+            /** @description The password from now on: 8 characters to 72 bytes. */
+            new_password: string;
+        };
+        /** @description What a new password has ended. */
+        PasswordReply: {
+            /**
+             * Format: date-time
+             * @description When the password was set.
+             */
+            password_changed_at: string;
+            /**
+             * Format: int32
+             * @description How many sign-ins have ended with the old one.
+             */
+            sessions_ended: number;
         };
         /** @description A distribution of durations, each to 12 %. */
         Percentiles: {
@@ -5460,6 +6882,18 @@ export interface components {
          */
         RecommendationKind: "raise_cache_ttl" | "drop_optional_step" | "raise_timeout" | "lower_timeout" | "run_in_parallel" | "use_cheaper_worker" | "fix_flaky_worker" | "raise_budget";
         /**
+         * @description What the next tokens are wanted for.
+         * @example {
+         *       "refresh_token": "bwr_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+         *     }
+         */
+        RefreshRequest: {
+            /** @description `refresh_token`, where it is sent. */
+            grant_type?: string;
+            /** @description The refresh token of the last reply. */
+            refresh_token: string;
+        };
+        /**
          * @description A worker as the registry has it. JSON columns that were written by hand and hold something else
          *     are shown as they are.
          */
@@ -5777,6 +7211,89 @@ export interface components {
             /** @description All of it. */
             total: components["schemas"]["Saved"];
         };
+        /** @description The person who asks. */
+        SignedInUser: {
+            /** @description The account that it belongs to. */
+            account: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Its e-mail. */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When it last signed in.
+             */
+            last_sign_in_at?: string | null;
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When its password was last set.
+             */
+            password_changed_at: string;
+            /** @description What it is for its account. */
+            role: components["schemas"]["UserRole"];
+            /** @description What that allows: `execute`, `read`, `admin`. */
+            scopes: string[];
+            /**
+             * @description Its id. What it does is written down as `user:<id>`.
+             * @example 0193a8a0-0000-7000-8000-000000000000
+             */
+            user_id: string;
+        };
+        /**
+         * @description Who wants to sign in: as JSON, or as a form (the password grant of OAuth 2, whose other fields
+         *     are taken and not heeded).
+         * @example {
+         *       "password": "correct horse battery",
+         *       "username": "ada@example.com"
+         *     }
+         */
+        SignInRequest: {
+            /** @description Not heeded. */
+            client_id?: string;
+            /** @description Not heeded. */
+            client_secret?: string;
+            /** @description `password`, where it is sent. */
+            grant_type?: string;
+            /** @description The password. */
+            password: string;
+            /** @description Not heeded: rights come of the role. */
+            scope?: string;
+            /** @description The e-mail or the name, however it is written. */
+            username: string;
+        };
+        /** @description What has ended. */
+        SignOutReply: {
+            /**
+             * Format: int32
+             * @description How many sign-ins have ended by this request.
+             */
+            sessions_ended: number;
+            /**
+             * @description `signed_out`, also where nothing went on.
+             * @example signed_out
+             */
+            status: string;
+        };
+        /**
+         * @description What is to end. The body may be left out where an access token is sent.
+         * @example {
+         *       "everywhere": false
+         *     }
+         */
+        SignOutRequest: {
+            /** @description Whether all sign-ins of the user end; default false. */
+            everywhere?: boolean | null;
+            /**
+             * @description The refresh token of the sign-in that is to end, for a client whose access token has
+             *     expired.
+             */
+            refresh_token?: string | null;
+        };
         /**
          * @description A period that ends now.
          * @enum {string}
@@ -6053,6 +7570,191 @@ export interface components {
             /** @description They, newest first. */
             system_logs: components["schemas"]["SystemLog"][];
         };
+        /**
+         * @description A task.
+         * @example {
+         *       "candidates": [
+         *         "role:admin"
+         *       ],
+         *       "claimed_at": null,
+         *       "claimed_by": null,
+         *       "closed_at": null,
+         *       "completed_by": null,
+         *       "created_at": "2026-11-21T10:00:00.000Z",
+         *       "created_by": "execution:pipe_1795255200000_0k4f0q9c8r1x2v7m3n5b6j8h9g",
+         *       "description": null,
+         *       "due_at": "2026-11-22T10:00:00.000Z",
+         *       "escalation": null,
+         *       "forbid_self_approval": true,
+         *       "form": {
+         *         "required": [
+         *           "note"
+         *         ],
+         *         "type": "object"
+         *       },
+         *       "generation": 1,
+         *       "job_id": null,
+         *       "metadata": {},
+         *       "overdue_at": null,
+         *       "pipeline_id": "pipe_1795255200000_0k4f0q9c8r1x2v7m3n5b6j8h9g",
+         *       "priority": "medium",
+         *       "result": null,
+         *       "status": "open",
+         *       "step": "review",
+         *       "task_id": "0193a1f2-8c44-7d10-9a5e-3f1b2c4d5e71",
+         *       "title": "Release the report?",
+         *       "updated_at": "2026-11-21T10:00:00.000Z",
+         *       "version": 1
+         *     }
+         */
+        Task: {
+            /**
+             * @description Who may claim and complete it: `user:<id>`, `key:<id>`, `worker:<id>`, `role:<role>` or an
+             *     e-mail address. None: everybody of the account may.
+             */
+            candidates: string[];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            claimed_at?: string | null;
+            /** @description Who has taken it: `user:<id>`, `key:<id>` or `worker:<id>`. */
+            claimed_by?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was completed, cancelled or expired.
+             */
+            closed_at?: string | null;
+            /** @description Who completed it. */
+            completed_by?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Who made it: as in `claimed_by`, or `execution:<id>`. */
+            created_by: string;
+            /** @description The same at length. */
+            description?: string | null;
+            /**
+             * Format: date-time
+             * @description When it is overdue.
+             */
+            due_at?: string | null;
+            escalation?: components["schemas"]["Escalation"] | null;
+            /** @description Whether those who began what it decides on may not complete it. */
+            forbid_self_approval: boolean;
+            /** @description JSON Schema of the data that completes it; null where any will do. */
+            form?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: int32
+             * @description The generation of the step: done anew, it asks anew.
+             */
+            generation?: number | null;
+            /** @description The job that it belongs to. */
+            job_id?: string | null;
+            /** @description Whatever belongs to it besides. */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: date-time
+             * @description When it was found to be overdue.
+             */
+            overdue_at?: string | null;
+            /** @description The execution that waits for it. */
+            pipeline_id?: string | null;
+            /** @description How much it matters. */
+            priority: components["schemas"]["TaskPriority"];
+            /**
+             * @description What it came to: the data that completed it. Of an approval the form's data, with
+             *     `approved`.
+             */
+            result?: unknown;
+            /** @description Where it stands. */
+            status: components["schemas"]["TaskStatus"];
+            /** @description The step of that execution. */
+            step?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            task_id: string;
+            /** @description What is to be done, in a line. */
+            title: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Raised by each change; a change names the version that it is meant of.
+             */
+            version: number;
+        };
+        /**
+         * @description A change of a task, as a merge patch (RFC 7396): fields that are left out stay as they are,
+         *     `null` empties one that may be empty, `metadata` is merged.
+         * @example {
+         *       "metadata": {
+         *         "source": "tides"
+         *       },
+         *       "priority": "high",
+         *       "version": 3
+         *     }
+         */
+        TaskPatch: {
+            /** @description Who may claim and complete it. */
+            candidates?: string[];
+            /** @description The same at length. */
+            description?: string | null;
+            /**
+             * Format: date-time
+             * @description When it is overdue.
+             */
+            due_at?: string | null;
+            escalation?: components["schemas"]["Escalate"] | null;
+            /** @description What is merged into what belongs to it besides. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description How much it matters. */
+            priority?: components["schemas"]["TaskPriority"];
+            /** @description `cancelled` closes it; what it is already changes nothing. */
+            status?: components["schemas"]["TaskStatus"];
+            /** @description What is to be done, in a line. */
+            title?: string;
+            /**
+             * Format: int64
+             * @description The version that the change is meant of; may be left out where If-Match says it.
+             */
+            version?: number;
+        };
+        /**
+         * @description How much it matters.
+         * @enum {string}
+         */
+        TaskPriority: "low" | "medium" | "high" | "critical";
+        /** @description A page of tasks. */
+        TasksReply: {
+            /** @description Where the next page begins; null when there is none. */
+            next_cursor?: string | null;
+            /** @description The tasks, newest first. */
+            tasks: components["schemas"]["Task"][];
+            /**
+             * Format: int64
+             * @description How many match; only where it was asked for.
+             */
+            total?: number;
+        };
+        /**
+         * @description Where a task stands.
+         * @enum {string}
+         */
+        TaskStatus: "open" | "claimed" | "completed" | "cancelled" | "expired";
         /** @description The templates. */
         TemplateCounts: {
             /**
@@ -6328,6 +8030,24 @@ export interface components {
          * @enum {string}
          */
         TimeRange: "1h" | "24h" | "7d" | "30d";
+        /** @description The tokens of a sign-in. */
+        TokenReply: {
+            /** @description What goes into `Authorization: Bearer …` of each request. */
+            access_token: string;
+            /**
+             * Format: int32
+             * @description How many seconds the access token is accepted.
+             * @example 1800
+             */
+            expires_in: number;
+            /** @description What the next tokens are got for, once, at `POST /auth/refresh`. */
+            refresh_token: string;
+            /**
+             * @description `bearer`.
+             * @example bearer
+             */
+            token_type: string;
+        };
         /** @description A tool. */
         Tool: {
             /** @description What it is filed under. */
@@ -6724,6 +8444,119 @@ export interface components {
             /** @description What makes it this report, within the account. */
             report_id: string;
         };
+        /** @description A user, without its password. */
+        UserEntry: {
+            /** @description The account that it belongs to. */
+            account: string;
+            /** @description Whether it may sign in. */
+            active: boolean;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Where it is written to, and what it signs in with. */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When it last signed in.
+             */
+            last_sign_in_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when no password of it is looked at: too many were wrong. Null where any is.
+             */
+            locked_until?: string | null;
+            /** @description What people call it, and what it may sign in with. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When its password was last set.
+             */
+            password_changed_at: string;
+            /** @description What it is for its account. */
+            role: components["schemas"]["UserRole"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description Its id. What it does is written down as `user:<id>`. */
+            user_id: string;
+        };
+        /**
+         * @description What is to change of a user. A field that is left out stays as it is; null brings the default
+         *     back, and an e-mail and an account have none.
+         * @example {
+         *       "role": "viewer"
+         *     }
+         */
+        UserPatch: {
+            /** @description The account that it belongs to; only the operator moves a user to another. Its sign-ins end. */
+            account?: string | null;
+            /** @description Whether it may sign in; null is true. Where it no longer may, its sign-ins end. */
+            active?: boolean | null;
+            /** @description Where it is written to, and what it signs in with. */
+            email?: string | null;
+            /** @description What people call it, and what it may sign in with; null is the e-mail. */
+            name?: string | null;
+            role?: components["schemas"]["UserRole"] | null;
+        };
+        /**
+         * @description What a user is for its account.
+         * @enum {string}
+         */
+        UserRole: "admin" | "user" | "viewer";
+        /** @description A page of users. */
+        UsersReply: {
+            /** @description Where the next page begins; null when there is none. */
+            next_cursor?: string | null;
+            /** @description The users, oldest first. */
+            users: components["schemas"]["UserEntry"][];
+        };
+        /**
+         * @description Whether it is valid.
+         * @example {
+         *       "kind": "cron",
+         *       "next": [
+         *         "2026-11-23T03:00:00.000Z",
+         *         "2026-11-24T03:00:00.000Z"
+         *       ],
+         *       "valid": true,
+         *       "violations": [],
+         *       "warnings": []
+         *     }
+         */
+        ValidateReply: {
+            /** @description What it was said to be. */
+            kind: components["schemas"]["ValidationKind"];
+            /** @description Of a cron line: its next moments, in UTC. */
+            next?: string[];
+            /** @description Whether it is that. */
+            valid: boolean;
+            /** @description What is wrong, with pointers into the body that was sent: the first thousand. */
+            violations: components["schemas"]["Violation"][];
+            /** @description What may not be meant. */
+            warnings: components["schemas"]["Violation"][];
+        };
+        /**
+         * @description Something that may be valid.
+         * @example {
+         *       "kind": "cron",
+         *       "value": "0 3 * * 1-5"
+         *     }
+         */
+        ValidateRequest: {
+            /** @description What it is said to be. */
+            kind: components["schemas"]["ValidationKind"];
+            /** @description It. */
+            value: unknown;
+        };
+        /**
+         * @description What something is said to be.
+         * @enum {string}
+         */
+        ValidationKind: "template" | "schema" | "expression" | "condition" | "mapping" | "cron";
         /**
          * @description The body of a 422 of the tool registry: the error form of all endpoints, where `detail` is a
          *     list.
@@ -6900,6 +8733,29 @@ export interface components {
              * @example classify[3]
              */
             step: string;
+            /** @description The task that gives the approval it waits for; left out where it waits for none. */
+            task?: components["schemas"]["WhyTask"];
+        };
+        /** @description The task that somebody must complete. */
+        WhyTask: {
+            /** @description Who may complete it; none, everybody of the account may. */
+            candidates: string[];
+            /** @description Who has claimed it. */
+            claimed_by?: string | null;
+            /**
+             * Format: date-time
+             * @description When it is overdue.
+             */
+            due_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            task_id: string;
+            /** @description Where it is. */
+            task_url: string;
+            /** @description What is to be decided. */
+            title: string;
         };
         /** @description A tool that was not chosen for a step. */
         WhyTool: {
@@ -7314,6 +9170,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "description": "A serverless edge orchestrator for AI services: pipelines are rows in a database, executions are durable, bounded in time and money, and explain themselves.",
+                     *       "links": [
+                     *         "/help"
+                     *       ],
+                     *       "service": "bitware-orchestrator",
+                     *       "version": "0.1.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RootReply"];
                 };
             };
@@ -7350,6 +9216,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "accounts": [
+                     *         {
+                     *           "created_at": "2026-11-21T22:13:54.932Z",
+                     *           "daily_budget_usd": null,
+                     *           "id": "acme",
+                     *           "max_concurrent_executions": null,
+                     *           "monthly_budget_usd": null,
+                     *           "name": "Acme",
+                     *           "status": "active",
+                     *           "updated_at": "2026-11-21T22:13:54.932Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["AccountsReply"];
                 };
             };
@@ -7430,6 +9313,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-21T22:12:00.441Z",
+                     *       "daily_budget_usd": null,
+                     *       "id": "default",
+                     *       "max_concurrent_executions": null,
+                     *       "monthly_budget_usd": null,
+                     *       "name": "Default account",
+                     *       "status": "active",
+                     *       "updated_at": "2026-11-21T22:12:00.441Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AccountEntry"];
                 };
             };
@@ -7545,6 +9440,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-21T22:12:00.441Z",
+                     *       "daily_budget_usd": null,
+                     *       "id": "default",
+                     *       "max_concurrent_executions": null,
+                     *       "monthly_budget_usd": null,
+                     *       "name": "Default account",
+                     *       "status": "active",
+                     *       "updated_at": "2026-11-21T22:12:00.441Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AccountEntry"];
                 };
             };
@@ -7631,6 +9538,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-21T22:12:00.441Z",
+                     *       "daily_budget_usd": null,
+                     *       "id": "default",
+                     *       "max_concurrent_executions": null,
+                     *       "monthly_budget_usd": null,
+                     *       "name": "Default account",
+                     *       "status": "active",
+                     *       "updated_at": "2026-11-21T22:12:00.441Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AccountEntry"];
                 };
             };
@@ -7767,6 +9686,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "alerts": [
+                     *         {
+                     *           "account": null,
+                     *           "acknowledged_at": "2026-11-21T21:20:00.000Z",
+                     *           "acknowledged_by": "operations",
+                     *           "baseline": 0.02,
+                     *           "baseline_samples": 900,
+                     *           "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *           "kind": "worker_failure",
+                     *           "message": "95 % of the attempts of worker `feed_fetcher` failed",
+                     *           "metric": "failure_share",
+                     *           "observed": 0.95,
+                     *           "opened_at": "2026-11-21T21:14:05.297Z",
+                     *           "resolved_at": null,
+                     *           "resolved_by": null,
+                     *           "samples": 40,
+                     *           "severity": "critical",
+                     *           "status": "acknowledged",
+                     *           "subject": "feed_fetcher",
+                     *           "subject_type": "worker",
+                     *           "threshold": 0.3,
+                     *           "updated_at": "2026-11-21T21:20:00.000Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["AlertReply"];
                 };
             };
@@ -7844,6 +9792,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": null,
+                     *       "acknowledged_at": "2026-11-21T21:20:00.000Z",
+                     *       "acknowledged_by": "operations",
+                     *       "baseline": 0.02,
+                     *       "baseline_samples": 900,
+                     *       "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *       "kind": "worker_failure",
+                     *       "message": "95 % of the attempts of worker `feed_fetcher` failed",
+                     *       "metric": "failure_share",
+                     *       "observed": 0.95,
+                     *       "opened_at": "2026-11-21T21:14:05.297Z",
+                     *       "resolved_at": null,
+                     *       "resolved_by": null,
+                     *       "samples": 40,
+                     *       "severity": "critical",
+                     *       "status": "acknowledged",
+                     *       "subject": "feed_fetcher",
+                     *       "subject_type": "worker",
+                     *       "threshold": 0.3,
+                     *       "updated_at": "2026-11-21T21:20:00.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AlertEntry"];
                 };
             };
@@ -7921,6 +9893,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": null,
+                     *       "acknowledged_at": "2026-11-21T21:20:00.000Z",
+                     *       "acknowledged_by": "operations",
+                     *       "baseline": 0.02,
+                     *       "baseline_samples": 900,
+                     *       "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *       "kind": "worker_failure",
+                     *       "message": "95 % of the attempts of worker `feed_fetcher` failed",
+                     *       "metric": "failure_share",
+                     *       "observed": 0.95,
+                     *       "opened_at": "2026-11-21T21:14:05.297Z",
+                     *       "resolved_at": null,
+                     *       "resolved_by": null,
+                     *       "samples": 40,
+                     *       "severity": "critical",
+                     *       "status": "acknowledged",
+                     *       "subject": "feed_fetcher",
+                     *       "subject_type": "worker",
+                     *       "threshold": 0.3,
+                     *       "updated_at": "2026-11-21T21:20:00.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AlertEntry"];
                 };
             };
@@ -8007,6 +10003,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": null,
+                     *       "acknowledged_at": "2026-11-21T21:20:00.000Z",
+                     *       "acknowledged_by": "operations",
+                     *       "baseline": 0.02,
+                     *       "baseline_samples": 900,
+                     *       "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *       "kind": "worker_failure",
+                     *       "message": "95 % of the attempts of worker `feed_fetcher` failed",
+                     *       "metric": "failure_share",
+                     *       "observed": 0.95,
+                     *       "opened_at": "2026-11-21T21:14:05.297Z",
+                     *       "resolved_at": null,
+                     *       "resolved_by": null,
+                     *       "samples": 40,
+                     *       "severity": "critical",
+                     *       "status": "acknowledged",
+                     *       "subject": "feed_fetcher",
+                     *       "subject_type": "worker",
+                     *       "threshold": 0.3,
+                     *       "updated_at": "2026-11-21T21:20:00.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AlertEntry"];
                 };
             };
@@ -8090,6 +10110,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "api_keys": [
+                     *         {
+                     *           "account": "default",
+                     *           "created_at": "2026-11-21T22:13:55.167Z",
+                     *           "daily_budget_usd": null,
+                     *           "expires_at": null,
+                     *           "id": "01a2002c-555c-7250-8075-de911518a427",
+                     *           "last_used_at": null,
+                     *           "monthly_budget_usd": null,
+                     *           "name": "reports",
+                     *           "rate_per_minute": null,
+                     *           "revoked_at": null,
+                     *           "rotated_from": null,
+                     *           "rotated_to": null,
+                     *           "scopes": [
+                     *             "read"
+                     *           ],
+                     *           "status": "active",
+                     *           "updated_at": "2026-11-21T22:13:55.167Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKeysReply"];
                 };
             };
@@ -8170,6 +10216,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "api_key": {
+                     *         "account": "default",
+                     *         "created_at": "2026-11-21T22:14:05.297Z",
+                     *         "daily_budget_usd": null,
+                     *         "expires_at": null,
+                     *         "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *         "last_used_at": null,
+                     *         "monthly_budget_usd": null,
+                     *         "name": "reports",
+                     *         "rate_per_minute": null,
+                     *         "revoked_at": null,
+                     *         "rotated_from": null,
+                     *         "rotated_to": null,
+                     *         "scopes": [
+                     *           "read"
+                     *         ],
+                     *         "status": "active",
+                     *         "updated_at": "2026-11-21T22:14:05.297Z"
+                     *       },
+                     *       "secret": "bwk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                     *     }
+                     */
                     "application/json": components["schemas"]["IssuedApiKey"];
                 };
             };
@@ -8276,6 +10346,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": "default",
+                     *       "created_at": "2026-11-21T22:14:05.297Z",
+                     *       "daily_budget_usd": null,
+                     *       "expires_at": null,
+                     *       "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *       "last_used_at": null,
+                     *       "monthly_budget_usd": null,
+                     *       "name": "reports",
+                     *       "rate_per_minute": null,
+                     *       "revoked_at": null,
+                     *       "rotated_from": null,
+                     *       "rotated_to": null,
+                     *       "scopes": [
+                     *         "read"
+                     *       ],
+                     *       "status": "active",
+                     *       "updated_at": "2026-11-21T22:14:05.297Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKeyEntry"];
                 };
             };
@@ -8353,6 +10444,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": "default",
+                     *       "created_at": "2026-11-21T22:14:05.297Z",
+                     *       "daily_budget_usd": null,
+                     *       "expires_at": null,
+                     *       "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *       "last_used_at": null,
+                     *       "monthly_budget_usd": null,
+                     *       "name": "reports",
+                     *       "rate_per_minute": null,
+                     *       "revoked_at": null,
+                     *       "rotated_from": null,
+                     *       "rotated_to": null,
+                     *       "scopes": [
+                     *         "read"
+                     *       ],
+                     *       "status": "active",
+                     *       "updated_at": "2026-11-21T22:14:05.297Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKeyEntry"];
                 };
             };
@@ -8439,6 +10551,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": "default",
+                     *       "created_at": "2026-11-21T22:14:05.297Z",
+                     *       "daily_budget_usd": null,
+                     *       "expires_at": null,
+                     *       "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *       "last_used_at": null,
+                     *       "monthly_budget_usd": null,
+                     *       "name": "reports",
+                     *       "rate_per_minute": null,
+                     *       "revoked_at": null,
+                     *       "rotated_from": null,
+                     *       "rotated_to": null,
+                     *       "scopes": [
+                     *         "read"
+                     *       ],
+                     *       "status": "active",
+                     *       "updated_at": "2026-11-21T22:14:05.297Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKeyEntry"];
                 };
             };
@@ -8575,6 +10708,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "api_key": {
+                     *         "account": "default",
+                     *         "created_at": "2026-11-21T22:14:05.546Z",
+                     *         "daily_budget_usd": null,
+                     *         "expires_at": null,
+                     *         "id": "01a2002c-7dde-756a-93e3-6e9ba6aac07e",
+                     *         "last_used_at": null,
+                     *         "monthly_budget_usd": null,
+                     *         "name": "reports",
+                     *         "rate_per_minute": null,
+                     *         "revoked_at": null,
+                     *         "rotated_from": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *         "rotated_to": null,
+                     *         "scopes": [
+                     *           "read"
+                     *         ],
+                     *         "status": "active",
+                     *         "updated_at": "2026-11-21T22:14:05.546Z"
+                     *       },
+                     *       "replaced": {
+                     *         "account": "default",
+                     *         "created_at": "2026-11-21T22:14:05.297Z",
+                     *         "daily_budget_usd": null,
+                     *         "expires_at": "2026-11-22T22:14:05.534Z",
+                     *         "id": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *         "last_used_at": null,
+                     *         "monthly_budget_usd": null,
+                     *         "name": "reports",
+                     *         "rate_per_minute": null,
+                     *         "revoked_at": null,
+                     *         "rotated_from": null,
+                     *         "rotated_to": "01a2002c-7dde-756a-93e3-6e9ba6aac07e",
+                     *         "scopes": [
+                     *           "read"
+                     *         ],
+                     *         "status": "active",
+                     *         "updated_at": "2026-11-21T22:14:05.556Z"
+                     *       },
+                     *       "secret": "bwk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RotatedApiKey"];
                 };
             };
@@ -8722,6 +10898,48 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "entries": [
+                     *         {
+                     *           "account": "default",
+                     *           "actor": "operations",
+                     *           "actor_type": "worker",
+                     *           "after": {
+                     *             "account": "default",
+                     *             "daily_budget_usd": null,
+                     *             "expires_at": null,
+                     *             "monthly_budget_usd": null,
+                     *             "name": "reports",
+                     *             "old_expires_at": "2026-11-22T22:14:05.534Z",
+                     *             "rate_per_minute": null,
+                     *             "rotated_to": "01a2002c-7dde-756a-93e3-6e9ba6aac07e",
+                     *             "scopes": [
+                     *               "read"
+                     *             ]
+                     *           },
+                     *           "at": "2026-11-21T22:14:05.534Z",
+                     *           "before": {
+                     *             "account": "default",
+                     *             "daily_budget_usd": null,
+                     *             "expires_at": null,
+                     *             "monthly_budget_usd": null,
+                     *             "name": "reports",
+                     *             "rate_per_minute": null,
+                     *             "scopes": [
+                     *               "read"
+                     *             ]
+                     *           },
+                     *           "change": "api_key.rotated",
+                     *           "id": "01a2002c-7dde-756a-93e3-6e9cca6ce090",
+                     *           "request_id": "01a2002c-7d9b-7651-bd88-5909fb9678dd",
+                     *           "subject": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *           "subject_type": "api_key"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "2026-11-21T22:14:05.282Z_01a2002c-7ce1-75c6-a3ca-c98dbf810c96"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditReply"];
                 };
             };
@@ -8799,6 +11017,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": "default",
+                     *       "actor": "operations",
+                     *       "actor_type": "worker",
+                     *       "after": {
+                     *         "account": "default",
+                     *         "daily_budget_usd": null,
+                     *         "expires_at": null,
+                     *         "monthly_budget_usd": null,
+                     *         "name": "reports",
+                     *         "old_expires_at": "2026-11-22T22:14:05.534Z",
+                     *         "rate_per_minute": null,
+                     *         "rotated_to": "01a2002c-7dde-756a-93e3-6e9ba6aac07e",
+                     *         "scopes": [
+                     *           "read"
+                     *         ]
+                     *       },
+                     *       "at": "2026-11-21T22:14:05.534Z",
+                     *       "before": {
+                     *         "account": "default",
+                     *         "daily_budget_usd": null,
+                     *         "expires_at": null,
+                     *         "monthly_budget_usd": null,
+                     *         "name": "reports",
+                     *         "rate_per_minute": null,
+                     *         "scopes": [
+                     *           "read"
+                     *         ]
+                     *       },
+                     *       "change": "api_key.rotated",
+                     *       "id": "01a2002c-7dde-756a-93e3-6e9cca6ce090",
+                     *       "request_id": "01a2002c-7d9b-7651-bd88-5909fb9678dd",
+                     *       "subject": "01a2002c-7ce1-75c6-a3ca-c98c8c5b56bf",
+                     *       "subject_type": "api_key"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditEntry"];
                 };
             };
@@ -8869,6 +11124,8 @@ export interface operations {
                 from?: string;
                 /** @description The most workers, templates, accounts and budgets; default 50. The dearest are shown. */
                 limit?: number;
+                /** @description How many of each list are left out; default 0. What follows a `truncated` reply. */
+                skip?: number;
                 /** @description The last day (UTC); default today. At most 366 days are shown. */
                 to?: string;
             };
@@ -8884,6 +11141,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": null,
+                     *       "budgets": [],
+                     *       "by_account": [
+                     *         {
+                     *           "cost_usd": 0,
+                     *           "name": "default"
+                     *         }
+                     *       ],
+                     *       "by_day": [
+                     *         {
+                     *           "cost_usd": 0,
+                     *           "day": "2026-11-21",
+                     *           "executions": 1
+                     *         }
+                     *       ],
+                     *       "by_template": [
+                     *         {
+                     *           "cost_usd": 0,
+                     *           "name": "rss_intelligence_pipeline"
+                     *         }
+                     *       ],
+                     *       "by_worker": [
+                     *         {
+                     *           "cost_usd": 0,
+                     *           "name": "content_classifier"
+                     *         }
+                     *       ],
+                     *       "forecast": {
+                     *         "daily_mean_usd": 0,
+                     *         "days_left": 9.074,
+                     *         "forecast_usd": 0,
+                     *         "month": "2026-11",
+                     *         "spent_usd": 0
+                     *       },
+                     *       "from": "2026-10-23",
+                     *       "next_cursor": null,
+                     *       "to": "2026-11-21",
+                     *       "total_usd": 0,
+                     *       "truncated": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["CostsReply"];
                 };
             };
@@ -8950,6 +11250,8 @@ export interface operations {
                 account?: string;
                 /** @description The most workers, templates and strategies; default 50. The busiest are shown. */
                 limit?: number;
+                /** @description How many of each list are left out; default 0. What follows a `truncated` reply. */
+                skip?: number;
                 /** @description How far back; default `24h`. */
                 time_range?: "1h" | "24h" | "7d" | "30d";
             };
@@ -8965,6 +11267,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": null,
+                     *       "from": "2026-11-20T22:10:00.000Z",
+                     *       "strategies": [
+                     *         {
+                     *           "cache_hits": 0,
+                     *           "cancelled": 0,
+                     *           "completed": 1,
+                     *           "cost_usd": 0,
+                     *           "duration": {
+                     *             "p50_ms": 1212,
+                     *             "p95_ms": 1212,
+                     *             "p99_ms": 1212
+                     *           },
+                     *           "failed": 0,
+                     *           "name": "balanced",
+                     *           "partial": 0,
+                     *           "quality_score": 0,
+                     *           "success_rate": 1
+                     *         }
+                     *       ],
+                     *       "templates": [
+                     *         {
+                     *           "cache_hits": 0,
+                     *           "cancelled": 0,
+                     *           "completed": 1,
+                     *           "cost_usd": 0,
+                     *           "duration": {
+                     *             "p50_ms": 1212,
+                     *             "p95_ms": 1212,
+                     *             "p99_ms": 1212
+                     *           },
+                     *           "failed": 0,
+                     *           "name": "rss_intelligence_pipeline",
+                     *           "partial": 0,
+                     *           "quality_score": 0,
+                     *           "success_rate": 1
+                     *         }
+                     *       ],
+                     *       "to": "2026-11-21T22:14:05.961Z",
+                     *       "truncated": false,
+                     *       "workers": [
+                     *         {
+                     *           "attempts": 1,
+                     *           "cache_hits": 0,
+                     *           "cost_usd": 0,
+                     *           "duration": {
+                     *             "p50_ms": 317,
+                     *             "p95_ms": 317,
+                     *             "p99_ms": 317
+                     *           },
+                     *           "failed": 0,
+                     *           "failed_attempts": 0,
+                     *           "gates": [],
+                     *           "retried": 0,
+                     *           "succeeded": 1,
+                     *           "success_rate": 1,
+                     *           "worker": "feed_fetcher"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["PerformanceReply"];
                 };
             };
@@ -9042,6 +11407,60 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": null,
+                     *       "api_keys": {
+                     *         "active": 3,
+                     *         "expired": 0,
+                     *         "revoked": 0
+                     *       },
+                     *       "as_of": "2026-11-21T22:14:06.034Z",
+                     *       "capacity": [
+                     *         {
+                     *           "account": "default",
+                     *           "places_in_use": 0,
+                     *           "places_max": 5,
+                     *           "waiting_in_line": 0
+                     *         }
+                     *       ],
+                     *       "ended": [
+                     *         {
+                     *           "cancelled": 0,
+                     *           "completed": 1,
+                     *           "failed": 0,
+                     *           "partial": 0,
+                     *           "period": "1h"
+                     *         }
+                     *       ],
+                     *       "storage": {
+                     *         "archive_bytes": 0,
+                     *         "archive_objects": 0,
+                     *         "archived_executions": 0,
+                     *         "executions": 1
+                     *       },
+                     *       "templates": {
+                     *         "active": 3,
+                     *         "revisions": 1,
+                     *         "total": 3
+                     *       },
+                     *       "unfinished": {
+                     *         "paused": 0,
+                     *         "pending": 0,
+                     *         "running": 0,
+                     *         "waiting": 0
+                     *       },
+                     *       "unresolved_alerts": 0,
+                     *       "workers": {
+                     *         "active": 5,
+                     *         "degraded": 0,
+                     *         "healthy": 5,
+                     *         "total": 5,
+                     *         "unhealthy": 0,
+                     *         "unknown": 0
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["StatsReply"];
                 };
             };
@@ -9125,6 +11544,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_cursor": "reviewed_intelligence_pipeline",
+                     *       "templates": [
+                     *         {
+                     *           "category": "research",
+                     *           "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *           "display_name": "Basic research pipeline",
+                     *           "is_active": true,
+                     *           "is_default": false,
+                     *           "name": "basic_research_pipeline",
+                     *           "newest_revision": null,
+                     *           "step_count": 1,
+                     *           "updated_at": "2026-11-21T22:12:00.505Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplatesReply"];
                 };
             };
@@ -9203,6 +11640,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -9319,6 +11806,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -9406,6 +11943,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -9655,6 +12242,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -9789,6 +12426,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -9900,6 +12587,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -10034,6 +12771,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -10141,6 +12928,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -10253,6 +13090,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attributes": [],
+                     *       "from": 1,
+                     *       "identical": true,
+                     *       "steps": {
+                     *         "added": [],
+                     *         "changed": [],
+                     *         "removed": []
+                     *       },
+                     *       "template": "rss_intelligence_pipeline",
+                     *       "templates": {
+                     *         "added": [],
+                     *         "changed": [],
+                     *         "removed": []
+                     *       },
+                     *       "to": 1,
+                     *       "workers": {
+                     *         "added": [],
+                     *         "changed": [],
+                     *         "removed": []
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["DiffReply"];
                 };
             };
@@ -10347,6 +13208,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_cursor": null,
+                     *       "revisions": [
+                     *         {
+                     *           "content_hash": "e150bcc37ca62e880149341c1bab76f2320f40be409b0c37952c86bc28d998c9",
+                     *           "created_at": "2026-11-21T22:12:58.405Z",
+                     *           "published": {
+                     *             "actor": null,
+                     *             "actor_type": null,
+                     *             "audit_id": null,
+                     *             "by": "start",
+                     *             "change": null,
+                     *             "request_id": null
+                     *           },
+                     *           "revision": 1,
+                     *           "step_count": 6
+                     *         }
+                     *       ],
+                     *       "template": "rss_intelligence_pipeline"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RevisionsReply"];
                 };
             };
@@ -10438,6 +13321,148 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "e150bcc37ca62e880149341c1bab76f2320f40be409b0c37952c86bc28d998c9",
+                     *       "created_at": "2026-11-21T22:12:58.405Z",
+                     *       "published": {
+                     *         "actor": null,
+                     *         "actor_type": null,
+                     *         "audit_id": null,
+                     *         "by": "start",
+                     *         "change": null,
+                     *         "request_id": null
+                     *       },
+                     *       "revision": 1,
+                     *       "step_count": 6,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": null,
+                     *         "deadline_ms": null,
+                     *         "description": null,
+                     *         "display_name": null,
+                     *         "estimated_cost_usd": null,
+                     *         "estimated_time_ms": null,
+                     *         "failure_tolerance": "partial",
+                     *         "input_schema": {
+                     *           "properties": {
+                     *             "min_relevance": {
+                     *               "maximum": 1,
+                     *               "minimum": 0,
+                     *               "type": "number"
+                     *             },
+                     *             "report_format": {
+                     *               "enum": [
+                     *                 "html"
+                     *               ]
+                     *             },
+                     *             "report_type": {
+                     *               "enum": [
+                     *                 "executive"
+                     *               ]
+                     *             }
+                     *           },
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": null,
+                     *         "is_default": null,
+                     *         "name": "rss_intelligence_pipeline",
+                     *         "output_mapping": {
+                     *           "angles": "=has(data.angles) ? data.angles : []",
+                     *           "artifact": "=has(data.artifact) ? data.artifact : null",
+                     *           "insights": "=has(data.insights) ? data.insights : null",
+                     *           "key_findings": "=has(data.key_findings) ? data.key_findings : []",
+                     *           "report": "=has(data.report) ? data.report : null",
+                     *           "sources": "=has(data.sources) ? data.sources : []",
+                     *           "summary": "=has(data.summary) ? data.summary : null"
+                     *         },
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": {
+                     *               "angles": "$.angles",
+                     *               "researched_sources": "$.sources"
+                     *             },
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "templates": {},
+                     *       "workers": {
+                     *         "content_classifier": {
+                     *           "active": true,
+                     *           "endpoints": [
+                     *             "/analyze"
+                     *           ],
+                     *           "estimated_cost": 0,
+                     *           "max_retries": 3,
+                     *           "service_binding": "CONTENT_CLASSIFIER",
+                     *           "timeout_ms": 20000,
+                     *           "version": "1.0.0"
+                     *         },
+                     *         "feed_fetcher": {
+                     *           "active": true,
+                     *           "endpoints": [
+                     *             "/fetch"
+                     *           ],
+                     *           "estimated_cost": 0,
+                     *           "max_retries": 3,
+                     *           "service_binding": "FEED_FETCHER",
+                     *           "timeout_ms": 20000,
+                     *           "version": "1.0.0"
+                     *         },
+                     *         "report_builder": {
+                     *           "active": true,
+                     *           "endpoints": [
+                     *             "/generate"
+                     *           ],
+                     *           "estimated_cost": 0,
+                     *           "max_retries": 3,
+                     *           "service_binding": "REPORT_BUILDER",
+                     *           "timeout_ms": 20000,
+                     *           "version": "1.0.0"
+                     *         },
+                     *         "rss_librarian": {
+                     *           "active": true,
+                     *           "endpoints": [
+                     *             "/sources"
+                     *           ],
+                     *           "estimated_cost": 0,
+                     *           "max_retries": 3,
+                     *           "service_binding": "RSS_LIBRARIAN",
+                     *           "timeout_ms": 20000,
+                     *           "version": "1.0.0"
+                     *         },
+                     *         "topic_researcher": {
+                     *           "active": true,
+                     *           "endpoints": [
+                     *             "/research"
+                     *           ],
+                     *           "estimated_cost": 0,
+                     *           "max_retries": 3,
+                     *           "service_binding": "TOPIC_RESEARCHER",
+                     *           "timeout_ms": 20000,
+                     *           "version": "1.0.0"
+                     *         }
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["RevisionReply"];
                 };
             };
@@ -10525,6 +13550,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": "cf1babe3c2e757c5e6d17e48ee4d7cf9ff61f1a400da5a81bea5395ab4ace029",
+                     *       "created_at": "2026-11-21T22:12:00.505Z",
+                     *       "revision": null,
+                     *       "template": {
+                     *         "allow_parallel": true,
+                     *         "cache_ttl_seconds": null,
+                     *         "category": "research",
+                     *         "deadline_ms": null,
+                     *         "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *         "display_name": "Basic research pipeline",
+                     *         "estimated_cost_usd": 0,
+                     *         "estimated_time_ms": 3000,
+                     *         "failure_tolerance": "strict",
+                     *         "input_schema": {
+                     *           "type": "object"
+                     *         },
+                     *         "is_active": true,
+                     *         "is_default": false,
+                     *         "name": "basic_research_pipeline",
+                     *         "output_mapping": null,
+                     *         "steps": [
+                     *           {
+                     *             "condition": null,
+                     *             "config": null,
+                     *             "depends_on_steps": [],
+                     *             "endpoint": "/research",
+                     *             "fallback_worker": null,
+                     *             "input_mapping": {
+                     *               "depth": "=request.source_discovery_depth",
+                     *               "min_quality": "=request.min_quality",
+                     *               "topic": "$.topic"
+                     *             },
+                     *             "is_optional": false,
+                     *             "kind": "worker",
+                     *             "output_mapping": null,
+                     *             "retry_policy": null,
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "timeout_ms": 20000,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "updated_at": "2026-11-21T22:12:00.505Z",
+                     *       "violations": [],
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminTemplateReply"];
                 };
             };
@@ -10664,6 +13739,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "content_hash": null,
+                     *       "revision": null,
+                     *       "valid": false,
+                     *       "violations": [
+                     *         {
+                     *           "code": "required",
+                     *           "message": "is required",
+                     *           "pointer": "/steps"
+                     *         }
+                     *       ],
+                     *       "violations_total": 1,
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["TemplateValidationReply"];
                 };
             };
@@ -10759,6 +13850,747 @@ export interface operations {
             };
         };
     };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description Only those of this account. An administrator of one account sees no other's. */
+                account?: string;
+                /** @description Only those that may sign in, or only the others. */
+                active?: boolean;
+                /** @description Where to go on: `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description The most users; default 50. */
+                limit?: number;
+                /** @description Only those of this role. */
+                role?: "admin" | "user" | "viewer";
+                /** @description Only those whose e-mail or name begins so, however it is written. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The query does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description It is made */
+            201: {
+                headers: {
+                    /** @description What it was made as, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserEntry"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description There is one of this name already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    show_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user */
+            200: {
+                headers: {
+                    /** @description What was read, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserEntry"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The user's id */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user as it was */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserEntry"];
+                };
+            };
+            /** @description If-Match has no list of tags */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Something needs it; detail names what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The query does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    change_user: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The user's id */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserPatch"];
+            };
+        };
+        responses: {
+            /** @description The user as it is now */
+            200: {
+                headers: {
+                    /** @description What it is now, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserEntry"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Another user has the e-mail or the name, or it is the last administrator */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description It is set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordReply"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    unlock_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user, unlocked now or before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserEntry"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
     list_workers: {
         parameters: {
             query?: {
@@ -10785,6 +14617,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_cursor": "content_classifier",
+                     *       "workers": [
+                     *         {
+                     *           "avg_response_time_ms": null,
+                     *           "base_url": null,
+                     *           "breaker": null,
+                     *           "created_at": "2026-11-21T22:12:00.480Z",
+                     *           "default_config": {},
+                     *           "dependencies": [
+                     *             "feed_fetcher"
+                     *           ],
+                     *           "description": "Scores articles for relevance, category, language and sentiment, and finds duplicates.",
+                     *           "display_name": "Content classifier",
+                     *           "endpoints": [
+                     *             "/analyze"
+                     *           ],
+                     *           "estimated_cost_usd": 0,
+                     *           "health_check_endpoint": "/health",
+                     *           "health_status": "healthy",
+                     *           "input_format": {
+                     *             "articles": "array",
+                     *             "max_results": "integer",
+                     *             "min_relevance": "number 0-1",
+                     *             "topic": "string"
+                     *           },
+                     *           "is_active": true,
+                     *           "last_health_check": "2026-11-21T22:13:01.219Z",
+                     *           "max_concurrency": null,
+                     *           "max_per_minute": null,
+                     *           "max_retries": 3,
+                     *           "output_format": {
+                     *             "analyzed_articles": "array",
+                     *             "insights": "object",
+                     *             "quality_score": "number"
+                     *           },
+                     *           "quality_score": null,
+                     *           "service_binding": "CONTENT_CLASSIFIER",
+                     *           "timeout_ms": 20000,
+                     *           "updated_at": "2026-11-21T22:13:01.223Z",
+                     *           "version": "1.0.0",
+                     *           "worker_name": "content_classifier"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["WorkersReply"];
                 };
             };
@@ -10865,6 +14744,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "avg_response_time_ms": null,
+                     *       "base_url": null,
+                     *       "breaker": null,
+                     *       "created_at": "2026-11-21T22:12:00.480Z",
+                     *       "default_config": {},
+                     *       "dependencies": [
+                     *         "topic_researcher"
+                     *       ],
+                     *       "description": "Reads RSS, Atom and JSON feeds into articles, with a status for each feed.",
+                     *       "display_name": "Feed fetcher",
+                     *       "endpoints": [
+                     *         "/fetch"
+                     *       ],
+                     *       "estimated_cost_usd": 0,
+                     *       "health_check_endpoint": "/health",
+                     *       "health_status": "healthy",
+                     *       "input_format": {
+                     *         "feed_urls": "array 1-100",
+                     *         "max_articles": "integer 1-500",
+                     *         "per_feed_max": "integer",
+                     *         "since": "RFC 3339"
+                     *       },
+                     *       "is_active": true,
+                     *       "last_health_check": "2026-11-21T22:13:01.219Z",
+                     *       "max_concurrency": null,
+                     *       "max_per_minute": null,
+                     *       "max_retries": 3,
+                     *       "output_format": {
+                     *         "articles": "array",
+                     *         "articles_fetched": "integer",
+                     *         "feeds": "array",
+                     *         "feeds_failed": "integer",
+                     *         "feeds_ok": "integer"
+                     *       },
+                     *       "quality_score": null,
+                     *       "service_binding": "FEED_FETCHER",
+                     *       "timeout_ms": 20000,
+                     *       "updated_at": "2026-11-21T22:13:01.223Z",
+                     *       "used_by": [
+                     *         "reviewed_intelligence_pipeline"
+                     *       ],
+                     *       "version": "1.0.0",
+                     *       "worker_name": "feed_fetcher"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RegisteredWorker"];
                 };
             };
@@ -10980,6 +14906,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "avg_response_time_ms": null,
+                     *       "base_url": null,
+                     *       "breaker": null,
+                     *       "created_at": "2026-11-21T22:12:00.480Z",
+                     *       "default_config": {},
+                     *       "dependencies": [
+                     *         "topic_researcher"
+                     *       ],
+                     *       "description": "Reads RSS, Atom and JSON feeds into articles, with a status for each feed.",
+                     *       "display_name": "Feed fetcher",
+                     *       "endpoints": [
+                     *         "/fetch"
+                     *       ],
+                     *       "estimated_cost_usd": 0,
+                     *       "health_check_endpoint": "/health",
+                     *       "health_status": "healthy",
+                     *       "input_format": {
+                     *         "feed_urls": "array 1-100",
+                     *         "max_articles": "integer 1-500",
+                     *         "per_feed_max": "integer",
+                     *         "since": "RFC 3339"
+                     *       },
+                     *       "is_active": true,
+                     *       "last_health_check": "2026-11-21T22:13:01.219Z",
+                     *       "max_concurrency": null,
+                     *       "max_per_minute": null,
+                     *       "max_retries": 3,
+                     *       "output_format": {
+                     *         "articles": "array",
+                     *         "articles_fetched": "integer",
+                     *         "feeds": "array",
+                     *         "feeds_failed": "integer",
+                     *         "feeds_ok": "integer"
+                     *       },
+                     *       "quality_score": null,
+                     *       "service_binding": "FEED_FETCHER",
+                     *       "timeout_ms": 20000,
+                     *       "updated_at": "2026-11-21T22:13:01.223Z",
+                     *       "used_by": [
+                     *         "reviewed_intelligence_pipeline"
+                     *       ],
+                     *       "version": "1.0.0",
+                     *       "worker_name": "feed_fetcher"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RegisteredWorker"];
                 };
             };
@@ -11066,6 +15039,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "avg_response_time_ms": null,
+                     *       "base_url": null,
+                     *       "breaker": null,
+                     *       "created_at": "2026-11-21T22:12:00.480Z",
+                     *       "default_config": {},
+                     *       "dependencies": [
+                     *         "topic_researcher"
+                     *       ],
+                     *       "description": "Reads RSS, Atom and JSON feeds into articles, with a status for each feed.",
+                     *       "display_name": "Feed fetcher",
+                     *       "endpoints": [
+                     *         "/fetch"
+                     *       ],
+                     *       "estimated_cost_usd": 0,
+                     *       "health_check_endpoint": "/health",
+                     *       "health_status": "healthy",
+                     *       "input_format": {
+                     *         "feed_urls": "array 1-100",
+                     *         "max_articles": "integer 1-500",
+                     *         "per_feed_max": "integer",
+                     *         "since": "RFC 3339"
+                     *       },
+                     *       "is_active": true,
+                     *       "last_health_check": "2026-11-21T22:13:01.219Z",
+                     *       "max_concurrency": null,
+                     *       "max_per_minute": null,
+                     *       "max_retries": 3,
+                     *       "output_format": {
+                     *         "articles": "array",
+                     *         "articles_fetched": "integer",
+                     *         "feeds": "array",
+                     *         "feeds_failed": "integer",
+                     *         "feeds_ok": "integer"
+                     *       },
+                     *       "quality_score": null,
+                     *       "service_binding": "FEED_FETCHER",
+                     *       "timeout_ms": 20000,
+                     *       "updated_at": "2026-11-21T22:13:01.223Z",
+                     *       "used_by": [
+                     *         "reviewed_intelligence_pipeline"
+                     *       ],
+                     *       "version": "1.0.0",
+                     *       "worker_name": "feed_fetcher"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RegisteredWorker"];
                 };
             };
@@ -11194,6 +15214,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "avg_response_time_ms": null,
+                     *       "base_url": null,
+                     *       "breaker": null,
+                     *       "created_at": "2026-11-21T22:12:00.480Z",
+                     *       "default_config": {},
+                     *       "dependencies": [
+                     *         "topic_researcher"
+                     *       ],
+                     *       "description": "Reads RSS, Atom and JSON feeds into articles, with a status for each feed.",
+                     *       "display_name": "Feed fetcher",
+                     *       "endpoints": [
+                     *         "/fetch"
+                     *       ],
+                     *       "estimated_cost_usd": 0,
+                     *       "health_check_endpoint": "/health",
+                     *       "health_status": "healthy",
+                     *       "input_format": {
+                     *         "feed_urls": "array 1-100",
+                     *         "max_articles": "integer 1-500",
+                     *         "per_feed_max": "integer",
+                     *         "since": "RFC 3339"
+                     *       },
+                     *       "is_active": true,
+                     *       "last_health_check": "2026-11-21T22:13:01.219Z",
+                     *       "max_concurrency": null,
+                     *       "max_per_minute": null,
+                     *       "max_retries": 3,
+                     *       "output_format": {
+                     *         "articles": "array",
+                     *         "articles_fetched": "integer",
+                     *         "feeds": "array",
+                     *         "feeds_failed": "integer",
+                     *         "feeds_ok": "integer"
+                     *       },
+                     *       "quality_score": null,
+                     *       "service_binding": "FEED_FETCHER",
+                     *       "timeout_ms": 20000,
+                     *       "updated_at": "2026-11-21T22:13:01.223Z",
+                     *       "used_by": [
+                     *         "reviewed_intelligence_pipeline"
+                     *       ],
+                     *       "version": "1.0.0",
+                     *       "worker_name": "feed_fetcher"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RegisteredWorker"];
                 };
             };
@@ -11316,6 +15383,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "avg_response_time_ms": null,
+                     *       "base_url": null,
+                     *       "breaker": null,
+                     *       "created_at": "2026-11-21T22:12:00.480Z",
+                     *       "default_config": {},
+                     *       "dependencies": [
+                     *         "topic_researcher"
+                     *       ],
+                     *       "description": "Reads RSS, Atom and JSON feeds into articles, with a status for each feed.",
+                     *       "display_name": "Feed fetcher",
+                     *       "endpoints": [
+                     *         "/fetch"
+                     *       ],
+                     *       "estimated_cost_usd": 0,
+                     *       "health_check_endpoint": "/health",
+                     *       "health_status": "healthy",
+                     *       "input_format": {
+                     *         "feed_urls": "array 1-100",
+                     *         "max_articles": "integer 1-500",
+                     *         "per_feed_max": "integer",
+                     *         "since": "RFC 3339"
+                     *       },
+                     *       "is_active": true,
+                     *       "last_health_check": "2026-11-21T22:13:01.219Z",
+                     *       "max_concurrency": null,
+                     *       "max_per_minute": null,
+                     *       "max_retries": 3,
+                     *       "output_format": {
+                     *         "articles": "array",
+                     *         "articles_fetched": "integer",
+                     *         "feeds": "array",
+                     *         "feeds_failed": "integer",
+                     *         "feeds_ok": "integer"
+                     *       },
+                     *       "quality_score": null,
+                     *       "service_binding": "FEED_FETCHER",
+                     *       "timeout_ms": 20000,
+                     *       "updated_at": "2026-11-21T22:13:01.223Z",
+                     *       "used_by": [
+                     *         "reviewed_intelligence_pipeline"
+                     *       ],
+                     *       "version": "1.0.0",
+                     *       "worker_name": "feed_fetcher"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RegisteredWorker"];
                 };
             };
@@ -11438,6 +15552,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "checked_at": "2026-11-21T22:14:06.712Z",
+                     *       "error": null,
+                     *       "http_status": 200,
+                     *       "latency_ms": 10,
+                     *       "reported_status": "ok",
+                     *       "reported_version": "0.1.0",
+                     *       "status": "healthy",
+                     *       "worker_name": "feed_fetcher"
+                     *     }
+                     */
                     "application/json": components["schemas"]["WorkerCheckReply"];
                 };
             };
@@ -11540,6 +15666,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_logs": [],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["AgentLogsReply"];
                 };
             };
@@ -11620,6 +15752,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": null,
+                     *       "adw_step": null,
+                     *       "agent_id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *       "content": "Done.",
+                     *       "created_at": "2026-11-21T22:16:05.599Z",
+                     *       "entry_index": null,
+                     *       "event_category": "hook",
+                     *       "event_type": "Stop",
+                     *       "id": "01a2002e-52de-757b-97fa-b477b00f655c",
+                     *       "payload": {},
+                     *       "seq": 2,
+                     *       "session_id": null,
+                     *       "summary": null,
+                     *       "task_slug": null,
+                     *       "timestamp": "2026-11-21T22:16:05.598Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AgentLog"];
                 };
             };
@@ -11724,6 +15875,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": null,
+                     *       "adw_step": null,
+                     *       "agent_id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *       "content": "Done.",
+                     *       "created_at": "2026-11-21T22:16:05.599Z",
+                     *       "entry_index": null,
+                     *       "event_category": "hook",
+                     *       "event_type": "Stop",
+                     *       "id": "01a2002e-52de-757b-97fa-b477b00f655c",
+                     *       "payload": {},
+                     *       "seq": 2,
+                     *       "session_id": null,
+                     *       "summary": null,
+                     *       "task_slug": null,
+                     *       "timestamp": "2026-11-21T22:16:05.598Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AgentLog"];
                 };
             };
@@ -11805,6 +15975,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": null,
+                     *       "adw_step": null,
+                     *       "agent_id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *       "content": "Done.",
+                     *       "created_at": "2026-11-21T22:16:05.599Z",
+                     *       "entry_index": null,
+                     *       "event_category": "hook",
+                     *       "event_type": "Stop",
+                     *       "id": "01a2002e-52de-757b-97fa-b477b00f655c",
+                     *       "payload": {},
+                     *       "seq": 2,
+                     *       "session_id": null,
+                     *       "summary": null,
+                     *       "task_slug": null,
+                     *       "timestamp": "2026-11-21T22:16:05.598Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AgentLog"];
                 };
             };
@@ -12133,6 +16322,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agents": [
+                     *         {
+                     *           "adw_id": "adw-7",
+                     *           "adw_step": null,
+                     *           "archived": false,
+                     *           "created_at": "2026-11-21T22:14:08.266Z",
+                     *           "git_worktree": null,
+                     *           "id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *           "input_tokens": 0,
+                     *           "metadata": {},
+                     *           "model": "llama-3.3-70b",
+                     *           "name": "builder",
+                     *           "output_tokens": 0,
+                     *           "session_id": null,
+                     *           "status": "idle",
+                     *           "system_prompt": null,
+                     *           "total_cost": 0,
+                     *           "total_cost_micro_usd": 0,
+                     *           "updated_at": "2026-11-21T22:14:08.266Z",
+                     *           "working_dir": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": "2026-11-21T22:14:08.266Z_01a2002c-8888-7055-bb7b-afd191a061f0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AgentsReply"];
                 };
             };
@@ -12213,6 +16429,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": "adw-7",
+                     *       "adw_step": null,
+                     *       "archived": false,
+                     *       "created_at": "2026-11-21T22:14:08.266Z",
+                     *       "git_worktree": null,
+                     *       "id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *       "input_tokens": 0,
+                     *       "metadata": {},
+                     *       "model": "llama-3.3-70b",
+                     *       "name": "builder",
+                     *       "output_tokens": 0,
+                     *       "session_id": null,
+                     *       "status": "idle",
+                     *       "system_prompt": null,
+                     *       "total_cost": 0,
+                     *       "total_cost_micro_usd": 0,
+                     *       "updated_at": "2026-11-21T22:14:08.266Z",
+                     *       "working_dir": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
@@ -12326,6 +16564,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": "adw-7",
+                     *       "adw_step": null,
+                     *       "archived": false,
+                     *       "created_at": "2026-11-21T22:14:08.266Z",
+                     *       "git_worktree": null,
+                     *       "id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *       "input_tokens": 0,
+                     *       "metadata": {},
+                     *       "model": "llama-3.3-70b",
+                     *       "name": "builder",
+                     *       "output_tokens": 0,
+                     *       "session_id": null,
+                     *       "status": "idle",
+                     *       "system_prompt": null,
+                     *       "total_cost": 0,
+                     *       "total_cost_micro_usd": 0,
+                     *       "updated_at": "2026-11-21T22:14:08.266Z",
+                     *       "working_dir": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
@@ -12482,6 +16742,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": "adw-7",
+                     *       "adw_step": null,
+                     *       "archived": false,
+                     *       "created_at": "2026-11-21T22:14:08.266Z",
+                     *       "git_worktree": null,
+                     *       "id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *       "input_tokens": 0,
+                     *       "metadata": {},
+                     *       "model": "llama-3.3-70b",
+                     *       "name": "builder",
+                     *       "output_tokens": 0,
+                     *       "session_id": null,
+                     *       "status": "idle",
+                     *       "system_prompt": null,
+                     *       "total_cost": 0,
+                     *       "total_cost_micro_usd": 0,
+                     *       "updated_at": "2026-11-21T22:14:08.266Z",
+                     *       "working_dir": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Agent"];
                 };
             };
@@ -12604,6 +16886,55 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "activity": {
+                     *         "last_entry_at": "2026-11-21T22:16:05.598Z",
+                     *         "log_entries_24h": 2,
+                     *         "prompts_24h": 0
+                     *       },
+                     *       "agent": {
+                     *         "adw_id": "adw-7",
+                     *         "adw_step": null,
+                     *         "archived": false,
+                     *         "created_at": "2026-11-21T22:14:08.266Z",
+                     *         "git_worktree": null,
+                     *         "id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *         "input_tokens": 0,
+                     *         "metadata": {},
+                     *         "model": "llama-3.3-70b",
+                     *         "name": "builder",
+                     *         "output_tokens": 0,
+                     *         "session_id": null,
+                     *         "status": "idle",
+                     *         "system_prompt": null,
+                     *         "total_cost": 0,
+                     *         "total_cost_micro_usd": 0,
+                     *         "updated_at": "2026-11-21T22:14:08.266Z",
+                     *         "working_dir": null
+                     *       },
+                     *       "last_entries": [
+                     *         {
+                     *           "adw_id": null,
+                     *           "adw_step": null,
+                     *           "agent_id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *           "content": "Done.",
+                     *           "created_at": "2026-11-21T22:16:05.599Z",
+                     *           "entry_index": null,
+                     *           "event_category": "hook",
+                     *           "event_type": "Stop",
+                     *           "id": "01a2002e-52de-757b-97fa-b477b00f655c",
+                     *           "payload": {},
+                     *           "seq": 2,
+                     *           "session_id": null,
+                     *           "summary": null,
+                     *           "task_slug": null,
+                     *           "timestamp": "2026-11-21T22:16:05.598Z"
+                     *         }
+                     *       ],
+                     *       "usage": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["AgentSummary"];
                 };
             };
@@ -12685,6 +17016,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *       "duplicate": false,
+                     *       "input_tokens": 1200,
+                     *       "output_tokens": 340,
+                     *       "report_id": "turn-17",
+                     *       "total_cost": 0.00412,
+                     *       "total_cost_micro_usd": 4120
+                     *     }
+                     */
                     "application/json": components["schemas"]["UsageReply"];
                 };
             };
@@ -12824,6 +17166,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "messages": [
+                     *         {
+                     *           "agent_id": null,
+                     *           "created_at": "2026-11-21T22:14:08.857Z",
+                     *           "id": "01a2002c-8ac9-7712-8618-ba1e0a190839",
+                     *           "message": "How far are we?",
+                     *           "metadata": {},
+                     *           "receiver_type": "orchestrator",
+                     *           "sender_type": "user",
+                     *           "seq": 1,
+                     *           "summary": null,
+                     *           "timestamp": "2026-11-21T22:14:08.842Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChatReply"];
                 };
             };
@@ -12904,6 +17265,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_id": null,
+                     *       "created_at": "2026-11-21T22:14:08.857Z",
+                     *       "id": "01a2002c-8ac9-7712-8618-ba1e0a190839",
+                     *       "message": "How far are we?",
+                     *       "metadata": {},
+                     *       "receiver_type": "orchestrator",
+                     *       "sender_type": "user",
+                     *       "seq": 1,
+                     *       "summary": null,
+                     *       "timestamp": "2026-11-21T22:14:08.842Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChatMessage"];
                 };
             };
@@ -13008,6 +17383,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_id": null,
+                     *       "created_at": "2026-11-21T22:14:08.857Z",
+                     *       "id": "01a2002c-8ac9-7712-8618-ba1e0a190839",
+                     *       "message": "How far are we?",
+                     *       "metadata": {},
+                     *       "receiver_type": "orchestrator",
+                     *       "sender_type": "user",
+                     *       "seq": 1,
+                     *       "summary": null,
+                     *       "timestamp": "2026-11-21T22:14:08.842Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChatMessage"];
                 };
             };
@@ -13089,6 +17478,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_id": null,
+                     *       "created_at": "2026-11-21T22:14:08.857Z",
+                     *       "id": "01a2002c-8ac9-7712-8618-ba1e0a190839",
+                     *       "message": "How far are we?",
+                     *       "metadata": {},
+                     *       "receiver_type": "orchestrator",
+                     *       "sender_type": "user",
+                     *       "seq": 1,
+                     *       "summary": null,
+                     *       "timestamp": "2026-11-21T22:14:08.842Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChatMessage"];
                 };
             };
@@ -13184,6 +17587,2092 @@ export interface operations {
             };
         };
     };
+    list_tasks: {
+        parameters: {
+            query?: {
+                /** @description Only those that this one has claimed or completed: `user:<id>`, `key:<id>`, `worker:<id>`. */
+                assignee?: string;
+                /** @description Only those that name this candidate. */
+                candidate?: string;
+                /** @description Where to go on: `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Only those that are due before this moment. */
+                due_before?: string;
+                /** @description Only those of this job. */
+                job_id?: string;
+                /** @description The most tasks; default 50. */
+                limit?: number;
+                /** @description `true`: only those that the caller has claimed, or may claim. */
+                mine?: boolean;
+                /** @description Only those that this execution waits for, or waited for. */
+                pipeline_id?: string;
+                /** @description Only those that matter so much. */
+                priority?: "low" | "medium" | "high" | "critical";
+                /**
+                 * @description Only those in whose title or description this text stands, whatever the case of its ASCII
+                 *     letters.
+                 */
+                search?: string;
+                /** @description Only those that stand so. */
+                status?: "open" | "claimed" | "completed" | "cancelled" | "expired";
+                /** @description Whether to count all that match. */
+                total?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of tasks */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TasksReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The query does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    create_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request find the first task, for 24 hours: 1 to 255 visible ASCII characters */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTask"];
+            };
+        };
+        responses: {
+            /** @description The task */
+            201: {
+                headers: {
+                    /** @description What it is, for If-Match */
+                    ETag?: string;
+                    /** @description Where it is */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The idempotency key was used with another request */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    show_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The task's id */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The task */
+            200: {
+                headers: {
+                    /** @description What was read, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    delete_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The task's id */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description If-Match has no list of tags */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this, or the task is for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The task does not stand as the change needs it: current says how it does */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    change_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The task's id */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskPatch"];
+            };
+        };
+        responses: {
+            /** @description The task as it is now */
+            200: {
+                headers: {
+                    /** @description What it is now, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this, or the task is for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The task does not stand as the change needs it: current says how it does */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    claim_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The task's id */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description May be left out */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ClaimTask"];
+            };
+        };
+        responses: {
+            /** @description The task, which is claimed */
+            200: {
+                headers: {
+                    /** @description What it is now, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this, or the task is for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The task does not stand as the change needs it: current says how it does */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    complete_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what was read */
+                "If-Match"?: string | null;
+                /** @description `respond-async`, or `wait=n` to wait at most n seconds (10 at most) until the execution meets it */
+                Prefer?: string;
+            };
+            path: {
+                /** @description The task's id */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description May be left out */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CompleteTask"];
+            };
+        };
+        responses: {
+            /** @description The task, which is completed */
+            200: {
+                headers: {
+                    /** @description What it is now, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It is stored, and the execution will meet it */
+            202: {
+                headers: {
+                    /** @description What it is now, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this, or the task is for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The task does not stand as the change needs it: current says how it does */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    release_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The task's id */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description May be left out */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ClaimTask"];
+            };
+        };
+        responses: {
+            /** @description The task, which is open */
+            200: {
+                headers: {
+                    /** @description What it is now, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this, or the task is for others */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The task does not stand as the change needs it: current says how it does */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    list_events: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Not before this moment. */
+                from?: string;
+                /** @description The most events; default 50. */
+                limit?: number;
+                /** @description The order; default `desc`. */
+                order?: "desc" | "asc";
+                /** @description Only about the thing of this id. */
+                subject?: string;
+                /** @description Not after this moment. */
+                to?: string;
+                /** @description Only of this topic. */
+                topic?: "executions" | "jobs" | "tasks" | "workers" | "alerts" | "administration" | "custom";
+                /** @description Only of this type, such as `execution.completed`. */
+                type?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The query does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    append_event: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Stands for `event_id`, where the body has none: 1 to 255 visible ASCII characters */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEvent"];
+            };
+        };
+        responses: {
+            /** @description It was told before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventEntry"];
+                };
+            };
+            /** @description It stands in the stream */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventEntry"];
+                };
+            };
+            /** @description The body is not valid JSON, or a header does not fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Another event was told under this id */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The event does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    show_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id: a number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventEntry"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    tail_events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description What came after the event of this `id`; 0 for everything that is kept; left out, what comes
+                 *     from now on.
+                 */
+                after?: number;
+                /** @description Only about the thing of this id. */
+                subject?: string;
+                /** @description Only of this topic. */
+                topic?: "executions" | "jobs" | "tasks" | "workers" | "alerts" | "administration" | "custom";
+                /** @description Only of this type. */
+                type?: string;
+            };
+            header?: {
+                /** @description The last event that was received, by its number; goes before the parameter */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Last-Event-ID is the id of no entry */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The query does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description Only those made at this moment or later. */
+                created_from?: string;
+                /** @description Only those made at this moment or earlier. */
+                created_to?: string;
+                /** @description Where to go on: `next_cursor` of the page before, with the same `sort`. */
+                cursor?: string;
+                /** @description The most jobs; default 50. A page with a `status` may be shorter while there are more. */
+                limit?: number;
+                /** @description Only of this priority. */
+                priority?: "low" | "medium" | "high" | "critical";
+                /** @description Only where title or description contains this text, whatever the case of its ASCII letters. */
+                search?: string;
+                /** @description The order; default `-created_at`. */
+                sort?: "-created_at" | "created_at" | "-updated_at" | "updated_at" | "-priority" | "priority";
+                /** @description Only those that stand so at this moment. */
+                status?: "pending" | "running" | "waiting" | "paused" | "completed" | "partial" | "failed" | "cancelled";
+                /** @description Whether to count all that the filters leave. */
+                total?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobsReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The query does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    create_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request find the first job, for 24 hours: 1 to 255 visible ASCII characters */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJob"];
+            };
+        };
+        responses: {
+            /** @description The job that the same request made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The job */
+            201: {
+                headers: {
+                    /** @description Stands for its state */
+                    ETag?: string;
+                    /** @description Where it is */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The budget is smaller than the least that the plan costs: the reply says what would do; or a budget of the account leaves no room: Retry-After says when it renews */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No template has this name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The template's rows make no valid plan, or the idempotency key was used with another request */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too many executions of this account are in progress; Retry-After says when; or The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    show_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the job as you have it */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Its id */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job */
+            200: {
+                headers: {
+                    /** @description Stands for its state */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description It is as If-None-Match says */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    delete_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the job as you read it */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its id */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone; its execution is called off */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description If-Match has no list of tags */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No job has this id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    update_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the job as you read it */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its id */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobPatch"];
+            };
+        };
+        responses: {
+            /** @description The job as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nothing has this name or id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    set_job_status: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the job as you read it */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its id */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobStatusRequest"];
+            };
+        };
+        responses: {
+            /** @description The job, which has the status */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The job, whose execution will meet it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A budget of the account leaves no room: Retry-After says when it renews */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No job has this id, or it is another account's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The job as it stands cannot take the status; detail says which it can */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description It is not as If-Match says, or was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too much has come in that no driver has met; Retry-After says when; or The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
     show_orchestrator: {
         parameters: {
             query?: never;
@@ -13199,6 +19688,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "archived": false,
+                     *       "created_at": "2026-11-21T22:14:09.008Z",
+                     *       "id": "01a2002c-8b61-71ce-aa30-e59314f1fd6b",
+                     *       "input_tokens": 0,
+                     *       "metadata": {},
+                     *       "output_tokens": 0,
+                     *       "session_id": "s-42",
+                     *       "status": "idle",
+                     *       "system_prompt": "You lead the others.",
+                     *       "total_cost": 0,
+                     *       "total_cost_micro_usd": 0,
+                     *       "updated_at": "2026-11-21T22:14:09.008Z",
+                     *       "working_dir": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["OrchestratorAgent"];
                 };
             };
@@ -13277,6 +19783,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "archived": false,
+                     *       "created_at": "2026-11-21T22:14:09.008Z",
+                     *       "id": "01a2002c-8b61-71ce-aa30-e59314f1fd6b",
+                     *       "input_tokens": 0,
+                     *       "metadata": {},
+                     *       "output_tokens": 0,
+                     *       "session_id": "s-42",
+                     *       "status": "idle",
+                     *       "system_prompt": "You lead the others.",
+                     *       "total_cost": 0,
+                     *       "total_cost_micro_usd": 0,
+                     *       "updated_at": "2026-11-21T22:14:09.008Z",
+                     *       "working_dir": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["OrchestratorAgent"];
                 };
             };
@@ -13382,6 +19905,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "archived": false,
+                     *       "created_at": "2026-11-21T22:14:09.008Z",
+                     *       "id": "01a2002c-8b61-71ce-aa30-e59314f1fd6b",
+                     *       "input_tokens": 0,
+                     *       "metadata": {},
+                     *       "output_tokens": 0,
+                     *       "session_id": "s-42",
+                     *       "status": "idle",
+                     *       "system_prompt": "You lead the others.",
+                     *       "total_cost": 0,
+                     *       "total_cost_micro_usd": 0,
+                     *       "updated_at": "2026-11-21T22:14:09.008Z",
+                     *       "working_dir": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["OrchestratorAgent"];
                 };
             };
@@ -13488,6 +20028,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "orchestrator_agents": [
+                     *         {
+                     *           "archived": false,
+                     *           "created_at": "2026-11-21T22:14:09.008Z",
+                     *           "id": "01a2002c-8b61-71ce-aa30-e59314f1fd6b",
+                     *           "input_tokens": 0,
+                     *           "metadata": {},
+                     *           "output_tokens": 0,
+                     *           "session_id": "s-42",
+                     *           "status": "idle",
+                     *           "system_prompt": "You lead the others.",
+                     *           "total_cost": 0,
+                     *           "total_cost_micro_usd": 0,
+                     *           "updated_at": "2026-11-21T22:14:09.008Z",
+                     *           "working_dir": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["OrchestratorAgentsReply"];
                 };
             };
@@ -13562,6 +20123,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "activity": {
+                     *         "last_entry_at": "2026-11-21T22:16:05.598Z",
+                     *         "log_entries_24h": 2,
+                     *         "prompts_24h": 1
+                     *       },
+                     *       "agents_by_status": {
+                     *         "idle": 2
+                     *       },
+                     *       "blocked_agents": [],
+                     *       "last_entries": [
+                     *         {
+                     *           "adw_id": null,
+                     *           "adw_step": null,
+                     *           "agent_id": "01a2002c-8888-7055-bb7b-afd191a061f0",
+                     *           "content": "Done.",
+                     *           "created_at": "2026-11-21T22:16:05.599Z",
+                     *           "entry_index": null,
+                     *           "event_category": "hook",
+                     *           "event_type": "Stop",
+                     *           "id": "01a2002e-52de-757b-97fa-b477b00f655c",
+                     *           "payload": {},
+                     *           "seq": 2,
+                     *           "session_id": null,
+                     *           "summary": null,
+                     *           "task_slug": null,
+                     *           "timestamp": "2026-11-21T22:16:05.598Z"
+                     *         }
+                     *       ],
+                     *       "last_errors": [
+                     *         {
+                     *           "adw_id": null,
+                     *           "adw_step": null,
+                     *           "created_at": "2026-11-21T22:14:08.674Z",
+                     *           "file_path": "feeds.py",
+                     *           "id": "01a2002c-8a20-71fc-9587-d8de7acdc5f3",
+                     *           "level": "ERROR",
+                     *           "message": "the feed answered 500",
+                     *           "metadata": {},
+                     *           "seq": 1,
+                     *           "summary": null,
+                     *           "timestamp": "2026-11-21T22:14:08.673Z"
+                     *         }
+                     *       ],
+                     *       "orchestrator_agent": {
+                     *         "archived": false,
+                     *         "created_at": "2026-11-21T22:14:09.008Z",
+                     *         "id": "01a2002c-8b61-71ce-aa30-e59314f1fd6b",
+                     *         "input_tokens": 0,
+                     *         "metadata": {},
+                     *         "output_tokens": 0,
+                     *         "session_id": "s-42",
+                     *         "status": "idle",
+                     *         "system_prompt": "You lead the others.",
+                     *         "total_cost": 0,
+                     *         "total_cost_micro_usd": 0,
+                     *         "updated_at": "2026-11-21T22:14:09.008Z",
+                     *         "working_dir": null
+                     *       },
+                     *       "usage": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["OrchestratorSummary"];
                 };
             };
@@ -13649,6 +20273,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_cursor": null,
+                     *       "prompts": [
+                     *         {
+                     *           "agent_id": null,
+                     *           "author": "engineer",
+                     *           "created_at": "2026-11-21T22:14:08.401Z",
+                     *           "id": "01a2002c-8910-73c8-94ab-431b9db105da",
+                     *           "prompt_text": "Find out why the feed fails.",
+                     *           "seq": 1,
+                     *           "session_id": null,
+                     *           "summary": null,
+                     *           "task_slug": null,
+                     *           "timestamp": "2026-11-21T22:14:08.400Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["PromptsReply"];
                 };
             };
@@ -13729,6 +20372,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_id": null,
+                     *       "author": "engineer",
+                     *       "created_at": "2026-11-21T22:14:08.401Z",
+                     *       "id": "01a2002c-8910-73c8-94ab-431b9db105da",
+                     *       "prompt_text": "Find out why the feed fails.",
+                     *       "seq": 1,
+                     *       "session_id": null,
+                     *       "summary": null,
+                     *       "task_slug": null,
+                     *       "timestamp": "2026-11-21T22:14:08.400Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prompt"];
                 };
             };
@@ -13833,6 +20490,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_id": null,
+                     *       "author": "engineer",
+                     *       "created_at": "2026-11-21T22:14:08.401Z",
+                     *       "id": "01a2002c-8910-73c8-94ab-431b9db105da",
+                     *       "prompt_text": "Find out why the feed fails.",
+                     *       "seq": 1,
+                     *       "session_id": null,
+                     *       "summary": null,
+                     *       "task_slug": null,
+                     *       "timestamp": "2026-11-21T22:14:08.400Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prompt"];
                 };
             };
@@ -13914,6 +20585,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "agent_id": null,
+                     *       "author": "engineer",
+                     *       "created_at": "2026-11-21T22:14:08.401Z",
+                     *       "id": "01a2002c-8910-73c8-94ab-431b9db105da",
+                     *       "prompt_text": "Find out why the feed fails.",
+                     *       "seq": 1,
+                     *       "session_id": null,
+                     *       "summary": null,
+                     *       "task_slug": null,
+                     *       "timestamp": "2026-11-21T22:14:08.400Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prompt"];
                 };
             };
@@ -14046,6 +20731,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "next_cursor": null,
+                     *       "system_logs": [
+                     *         {
+                     *           "adw_id": null,
+                     *           "adw_step": null,
+                     *           "created_at": "2026-11-21T22:14:08.674Z",
+                     *           "file_path": "feeds.py",
+                     *           "id": "01a2002c-8a20-71fc-9587-d8de7acdc5f3",
+                     *           "level": "ERROR",
+                     *           "message": "the feed answered 500",
+                     *           "metadata": {},
+                     *           "seq": 1,
+                     *           "summary": null,
+                     *           "timestamp": "2026-11-21T22:14:08.673Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SystemLogsReply"];
                 };
             };
@@ -14126,6 +20831,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": null,
+                     *       "adw_step": null,
+                     *       "created_at": "2026-11-21T22:14:08.674Z",
+                     *       "file_path": "feeds.py",
+                     *       "id": "01a2002c-8a20-71fc-9587-d8de7acdc5f3",
+                     *       "level": "ERROR",
+                     *       "message": "the feed answered 500",
+                     *       "metadata": {},
+                     *       "seq": 1,
+                     *       "summary": null,
+                     *       "timestamp": "2026-11-21T22:14:08.673Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SystemLog"];
                 };
             };
@@ -14230,6 +20950,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": null,
+                     *       "adw_step": null,
+                     *       "created_at": "2026-11-21T22:14:08.674Z",
+                     *       "file_path": "feeds.py",
+                     *       "id": "01a2002c-8a20-71fc-9587-d8de7acdc5f3",
+                     *       "level": "ERROR",
+                     *       "message": "the feed answered 500",
+                     *       "metadata": {},
+                     *       "seq": 1,
+                     *       "summary": null,
+                     *       "timestamp": "2026-11-21T22:14:08.673Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SystemLog"];
                 };
             };
@@ -14311,6 +21046,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "adw_id": null,
+                     *       "adw_step": null,
+                     *       "created_at": "2026-11-21T22:14:08.674Z",
+                     *       "file_path": "feeds.py",
+                     *       "id": "01a2002c-8a20-71fc-9587-d8de7acdc5f3",
+                     *       "level": "ERROR",
+                     *       "message": "the feed answered 500",
+                     *       "metadata": {},
+                     *       "seq": 1,
+                     *       "summary": null,
+                     *       "timestamp": "2026-11-21T22:14:08.673Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SystemLog"];
                 };
             };
@@ -14511,6 +21261,331 @@ export interface operations {
             };
         };
     };
+    echo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description May be left out */
+        requestBody?: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description What came in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EchoReply"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description There is no such endpoint in this environment */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    health_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It can do its work */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthCheckReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfoReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    validate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ValidateRequest"];
+            };
+        };
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidateReply"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    create_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket; Location is where it is used */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveTicket"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too many tickets wait to be used; or The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
     list_artifacts: {
         parameters: {
             query?: {
@@ -14533,6 +21608,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "artifact_id": "01a2002c-8573-7166-ad96-63d10645f03b",
+                     *         "content_url": null,
+                     *         "created_at": "2026-11-21T22:14:07.479Z",
+                     *         "created_by_tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "file_name": "report.pdf",
+                     *         "mime_type": "application/pdf",
+                     *         "pipeline_id": null,
+                     *         "sha256": null,
+                     *         "size_bytes": 2048,
+                     *         "step": null,
+                     *         "storage_pointer": "s3://reports/report.pdf",
+                     *         "updated_at": "2026-11-21T22:14:07.479Z"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Artifact"][];
                 };
             };
@@ -14611,6 +21704,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "artifact_id": "01a2002c-8573-7166-ad96-63d10645f03b",
+                     *       "content_url": null,
+                     *       "created_at": "2026-11-21T22:14:07.479Z",
+                     *       "created_by_tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "file_name": "report.pdf",
+                     *       "mime_type": "application/pdf",
+                     *       "pipeline_id": null,
+                     *       "sha256": null,
+                     *       "size_bytes": 2048,
+                     *       "step": null,
+                     *       "storage_pointer": "s3://reports/report.pdf",
+                     *       "updated_at": "2026-11-21T22:14:07.479Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Artifact"];
                 };
             };
@@ -14715,6 +21824,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "artifact_id": "01a2002c-8573-7166-ad96-63d10645f03b",
+                     *       "content_url": null,
+                     *       "created_at": "2026-11-21T22:14:07.479Z",
+                     *       "created_by_tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "file_name": "report.pdf",
+                     *       "mime_type": "application/pdf",
+                     *       "pipeline_id": null,
+                     *       "sha256": null,
+                     *       "size_bytes": 2048,
+                     *       "step": null,
+                     *       "storage_pointer": "s3://reports/report.pdf",
+                     *       "updated_at": "2026-11-21T22:14:07.479Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Artifact"];
                 };
             };
@@ -15020,6 +22145,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "artifact_id": "01a2002c-8573-7166-ad96-63d10645f03b",
+                     *       "content_url": null,
+                     *       "created_at": "2026-11-21T22:14:07.479Z",
+                     *       "created_by_tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "file_name": "report.pdf",
+                     *       "mime_type": "application/pdf",
+                     *       "pipeline_id": null,
+                     *       "sha256": null,
+                     *       "size_bytes": 2048,
+                     *       "step": null,
+                     *       "storage_pointer": "s3://reports/report.pdf",
+                     *       "updated_at": "2026-11-21T22:14:07.479Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Artifact"];
                 };
             };
@@ -15137,6 +22278,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2026-11-21T23:14:07.000Z",
+                     *       "method": "GET",
+                     *       "url": "/artifacts/01a2002c-8573-7166-ad96-63d10645f03b/content?account=default&expires=1795302847&signature=0000000000000000000000000000000000000000000000000000000000000000..."
+                     *     }
+                     */
                     "application/json": components["schemas"]["ArtifactLink"];
                 };
             };
@@ -15256,6 +22404,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "artifact_id": "01a2002c-8573-7166-ad96-63d10645f03b",
+                     *         "content_url": null,
+                     *         "created_at": "2026-11-21T22:14:07.479Z",
+                     *         "created_by_tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "file_name": "report.pdf",
+                     *         "mime_type": "application/pdf",
+                     *         "pipeline_id": null,
+                     *         "sha256": null,
+                     *         "size_bytes": 2048,
+                     *         "step": null,
+                     *         "storage_pointer": "s3://reports/report.pdf",
+                     *         "updated_at": "2026-11-21T22:14:07.479Z"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Artifact"][];
                 };
             };
@@ -15340,6 +22506,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "artifact_id": "01a2002c-8573-7166-ad96-63d10645f03b",
+                     *         "content_url": null,
+                     *         "created_at": "2026-11-21T22:14:07.479Z",
+                     *         "created_by_tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "file_name": "report.pdf",
+                     *         "mime_type": "application/pdf",
+                     *         "pipeline_id": null,
+                     *         "sha256": null,
+                     *         "size_bytes": 2048,
+                     *         "step": null,
+                     *         "storage_pointer": "s3://reports/report.pdf",
+                     *         "updated_at": "2026-11-21T22:14:07.479Z"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Artifact"][];
                 };
             };
@@ -15399,6 +22583,626 @@ export interface operations {
             };
         };
     };
+    bootstrap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BootstrapRequest"];
+            };
+        };
+        responses: {
+            /** @description It may sign in */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserEntry"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description There is a user already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["SignInRequest"];
+            };
+        };
+        responses: {
+            /** @description The tokens of the sign-in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenReply"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The name, the password or the token is not right */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The account is suspended */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too many attempts failed; Retry-After says when the next is looked at; or The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description SECRET_KEY is not set, or the database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description May be left out */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SignOutRequest"];
+            };
+        };
+        responses: {
+            /** @description It has ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignOutReply"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The name, the password or the token is not right */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The account is suspended */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too many attempts failed; Retry-After says when the next is looked at; or The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description SECRET_KEY is not set, or the database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["RefreshRequest"];
+            };
+        };
+        responses: {
+            /** @description The next tokens */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenReply"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The name, the password or the token is not right */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The account is suspended */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too many attempts failed; Retry-After says when the next is looked at; or The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description SECRET_KEY is not set, or the database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    show_signed_in_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInUser"];
+                };
+            };
+            /** @description Nobody has signed in, or the access token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The account is suspended */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The user was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too many attempts failed; Retry-After says when the next is looked at; or The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description SECRET_KEY is not set, or the database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description It is set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordReply"];
+                };
+            };
+            /** @description The body is not valid JSON, a header does not fit, or a required field is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Nobody has signed in, or the access token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The account is suspended */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The user was changed meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is larger than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too many attempts failed; Retry-After says when the next is looked at; or The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description SECRET_KEY is not set, or the database is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
     capabilities: {
         parameters: {
             query?: never;
@@ -15414,6 +23218,108 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "available_templates": [
+                     *         {
+                     *           "allow_parallel": true,
+                     *           "category": "research",
+                     *           "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *           "display_name": "Basic research pipeline",
+                     *           "estimated_cost_usd": 0,
+                     *           "estimated_time_ms": 3000,
+                     *           "is_default": false,
+                     *           "name": "basic_research_pipeline",
+                     *           "step_count": 1
+                     *         }
+                     *       ],
+                     *       "available_workers": [
+                     *         {
+                     *           "avg_response_time_ms": null,
+                     *           "communication_method": "service_binding",
+                     *           "dependencies": [
+                     *             "feed_fetcher"
+                     *           ],
+                     *           "description": "Scores articles for relevance, category, language and sentiment, and finds duplicates.",
+                     *           "display_name": "Content classifier",
+                     *           "endpoints": [
+                     *             "/analyze"
+                     *           ],
+                     *           "estimated_cost_usd": 0,
+                     *           "health_status": "healthy",
+                     *           "input_format": {
+                     *             "articles": "array",
+                     *             "max_results": "integer",
+                     *             "min_relevance": "number 0-1",
+                     *             "topic": "string"
+                     *           },
+                     *           "measured": {
+                     *             "p50_ms": null,
+                     *             "p95_ms": null,
+                     *             "samples": 0,
+                     *             "success_rate": null
+                     *           },
+                     *           "output_format": {
+                     *             "analyzed_articles": "array",
+                     *             "insights": "object",
+                     *             "quality_score": "number"
+                     *           },
+                     *           "timeout_ms": 20000,
+                     *           "version": "1.0.0",
+                     *           "worker_name": "content_classifier"
+                     *         }
+                     *       ],
+                     *       "limits": {
+                     *         "body_bytes_max": 1048576,
+                     *         "concurrent_executions_max": 5,
+                     *         "default_budget_usd": 0.5,
+                     *         "emergency_budget_usd": 2,
+                     *         "execution_ms_max": 120000,
+                     *         "sync_window_ms": 60000
+                     *       },
+                     *       "orchestrator_type": "dynamic_database_driven",
+                     *       "quality_levels": [
+                     *         {
+                     *           "deadline_factor": 0.5,
+                     *           "description": "A quick look: few sources, few articles, no optional steps, half the time.",
+                     *           "max_articles": 40,
+                     *           "max_retries": 1,
+                     *           "min_quality": 0.2,
+                     *           "name": "basic",
+                     *           "skip_optional_steps": true,
+                     *           "source_discovery_depth": 2
+                     *         }
+                     *       ],
+                     *       "service": "bitware-orchestrator",
+                     *       "step_kinds": [
+                     *         "worker"
+                     *       ],
+                     *       "strategies": [
+                     *         {
+                     *           "deadline_ms": 150000,
+                     *           "description": "The workers that the steps name first, every step and its retries, cached results.",
+                     *           "label": "balanced",
+                     *           "max_parallel_steps": 8,
+                     *           "max_retries": null,
+                     *           "name": "balanced",
+                     *           "skip_optional_steps": false,
+                     *           "use_cache": true,
+                     *           "use_step_cache": true,
+                     *           "worker_choice": "declared"
+                     *         }
+                     *       ],
+                     *       "urgency_levels": [
+                     *         {
+                     *           "deadline_ms": null,
+                     *           "description": "May take as long as the environment allows; admitted last.",
+                     *           "name": "low",
+                     *           "priority": 0,
+                     *           "use_emergency_budget": false
+                     *         }
+                     *       ],
+                     *       "version": "0.1.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Capabilities"];
                 };
             };
@@ -15553,6 +23459,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "environment": "local",
+                     *       "problems": [],
+                     *       "service": "bitware-orchestrator",
+                     *       "status": "ok",
+                     *       "timestamp": "2026-11-21T22:14:04.848Z",
+                     *       "version": "0.1.0",
+                     *       "workers": [
+                     *         {
+                     *           "checked_at": "2026-11-21T22:13:01.160Z",
+                     *           "latency_ms": 171,
+                     *           "status": "healthy",
+                     *           "worker_name": "content_classifier"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["HealthReply"];
                 };
             };
@@ -15582,6 +23506,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["LivenessReply"];
                 };
             };
@@ -15620,6 +23549,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "authentication": [
+                     *         {
+                     *           "audience": "client",
+                     *           "headers": [
+                     *             "X-API-Key: <key>"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "description": "A serverless edge orchestrator for AI services: pipelines are rows in a database, executions are durable, bounded in time and money, and explain themselves.",
+                     *       "documentation": "/docs",
+                     *       "endpoints": [
+                     *         {
+                     *           "audience": "public",
+                     *           "method": "GET",
+                     *           "path": "/",
+                     *           "summary": "The front page."
+                     *         }
+                     *       ],
+                     *       "orchestrator_type": "dynamic_database_driven",
+                     *       "service": "bitware-orchestrator",
+                     *       "version": "0.1.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["HelpReply"];
                 };
             };
@@ -15661,6 +23615,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "artifacts": [],
+                     *       "deleted_count": 0,
+                     *       "dry_run": true,
+                     *       "freed_bytes": 0,
+                     *       "more": false,
+                     *       "next_cursor": null,
+                     *       "objects": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["CleanupReply"];
                 };
             };
@@ -15742,6 +23707,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "category": "ANALYSIS",
+                     *         "created_at": "2026-11-21T22:14:07.061Z",
+                     *         "description": "Counts the words of a text.",
+                     *         "disabled_by_node": false,
+                     *         "input_schema": {
+                     *           "properties": {
+                     *             "text": {
+                     *               "type": "string"
+                     *             }
+                     *           },
+                     *           "required": [
+                     *             "text"
+                     *           ],
+                     *           "type": "object"
+                     *         },
+                     *         "name": "word_counter",
+                     *         "output_schema": {
+                     *           "properties": {
+                     *             "words": {
+                     *               "type": "integer"
+                     *             }
+                     *           },
+                     *           "type": "object"
+                     *         },
+                     *         "status": "ENABLED",
+                     *         "tags": [
+                     *           "nlp"
+                     *         ],
+                     *         "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "updated_at": "2026-11-21T22:14:07.061Z",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Tool"][];
                 };
             };
@@ -15816,6 +23819,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "disabled": [],
+                     *       "enabled": [],
+                     *       "more": false,
+                     *       "updated_count": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["StatusUpdateReply"];
                 };
             };
@@ -15946,6 +23957,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "checks": [
+                     *         {
+                     *           "count": 0,
+                     *           "description": "Tools that no node runs",
+                     *           "name": "tools_without_node",
+                     *           "severity": "warning"
+                     *         }
+                     *       ],
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["DataIntegrity"];
                 };
             };
@@ -16011,6 +24035,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "artifact_count": 1,
+                     *         "average_size_bytes": 2048,
+                     *         "category": "ANALYSIS",
+                     *         "total_size_bytes": 2048
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["CategoryStorage"][];
                 };
             };
@@ -16083,6 +24117,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "artifact_count": 1,
+                     *         "category": "ANALYSIS",
+                     *         "last_artifact_at": "2026-11-21T22:14:07.479Z",
+                     *         "name": "word_counter",
+                     *         "status": "ENABLED",
+                     *         "tag_count": 1,
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "total_size_bytes": 2048
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["ToolUsage"][];
                 };
             };
@@ -16164,6 +24212,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "address": "https://tools.example.com",
+                     *         "created_at": "2026-11-21T22:14:06.829Z",
+                     *         "last_error": null,
+                     *         "last_health_check": null,
+                     *         "node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "node_type": "TOOL_EXECUTOR",
+                     *         "status": "ACTIVE",
+                     *         "updated_at": "2026-11-21T22:14:06.829Z"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Node"][];
                 };
             };
@@ -16242,6 +24304,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "address": "https://tools.example.com",
+                     *       "created_at": "2026-11-21T22:14:06.829Z",
+                     *       "last_error": null,
+                     *       "last_health_check": null,
+                     *       "node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "node_type": "TOOL_EXECUTOR",
+                     *       "status": "ACTIVE",
+                     *       "updated_at": "2026-11-21T22:14:06.829Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Node"];
                 };
             };
@@ -16346,6 +24420,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "address": "https://tools.example.com",
+                     *       "created_at": "2026-11-21T22:14:06.829Z",
+                     *       "last_error": null,
+                     *       "last_health_check": null,
+                     *       "node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "node_type": "TOOL_EXECUTOR",
+                     *       "status": "ACTIVE",
+                     *       "updated_at": "2026-11-21T22:14:06.829Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Node"];
                 };
             };
@@ -16436,6 +24522,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "address": "https://tools.example.com",
+                     *       "created_at": "2026-11-21T22:14:06.829Z",
+                     *       "last_error": null,
+                     *       "last_health_check": null,
+                     *       "node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "node_type": "TOOL_EXECUTOR",
+                     *       "status": "ACTIVE",
+                     *       "updated_at": "2026-11-21T22:14:06.829Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Node"];
                 };
             };
@@ -16637,6 +24735,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "address": "https://tools.example.com",
+                     *         "created_at": "2026-11-21T22:14:06.829Z",
+                     *         "last_error": null,
+                     *         "last_health_check": null,
+                     *         "node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "node_type": "TOOL_EXECUTOR",
+                     *         "status": "ACTIVE",
+                     *         "updated_at": "2026-11-21T22:14:06.829Z"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Node"][];
                 };
             };
@@ -16721,6 +24833,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "address": "https://tools.example.com",
+                     *         "created_at": "2026-11-21T22:14:06.829Z",
+                     *         "last_error": null,
+                     *         "last_health_check": null,
+                     *         "node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "node_type": "TOOL_EXECUTOR",
+                     *         "status": "ACTIVE",
+                     *         "updated_at": "2026-11-21T22:14:06.829Z"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Node"][];
                 };
             };
@@ -16839,6 +24965,75 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "articles_processed": 0,
+                     *       "cache_hit": false,
+                     *       "execution_strategy": "balanced",
+                     *       "final_quality_score": 0,
+                     *       "optimization_applied": [
+                     *         "parallel_processing"
+                     *       ],
+                     *       "pipeline": {
+                     *         "completed_at": "2026-11-21T22:12:59.746Z",
+                     *         "id": "pipe_1795299178495_04chf7d4fgh9q8c8rbbhw3i6tf",
+                     *         "optimizations": [
+                     *           {
+                     *             "detail": "Steps were in progress at the same time",
+                     *             "name": "parallel_processing",
+                     *             "saved_ms": 801
+                     *           }
+                     *         ],
+                     *         "started_at": "2026-11-21T22:12:58.550Z",
+                     *         "status": "completed",
+                     *         "strategy": "balanced",
+                     *         "template_name": "rss_intelligence_pipeline",
+                     *         "template_revision": 1,
+                     *         "topic": "bees",
+                     *         "worker_results": [
+                     *           {
+                     *             "attempts": 1,
+                     *             "bottlenecks_detected": [
+                     *               "dominates_duration"
+                     *             ],
+                     *             "cache_hit": false,
+                     *             "communication_method": "service_binding",
+                     *             "cost_usd": 0,
+                     *             "data": {
+                     *               "angles": [
+                     *                 {
+                     *                   "keywords": [
+                     *                     "bees"
+                     *                   ],
+                     *                   "query": "bees",
+                     *                   "title": "Bees: the current picture"
+                     *                 }
+                     *               ],
+                     *               "avg_quality_score": 0,
+                     *               "cost_usd": 0,
+                     *               "sources": [],
+                     *               "sources_discovered": 0,
+                     *               "topic": "bees"
+                     *             },
+                     *             "error": null,
+                     *             "execution_time_ms": 801,
+                     *             "status": "succeeded",
+                     *             "step_name": "topic_research",
+                     *             "step_order": 1,
+                     *             "success": true,
+                     *             "worker_name": "topic_researcher"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "pipeline_id": "pipe_1795299178495_04chf7d4fgh9q8c8rbbhw3i6tf",
+                     *       "pipeline_url": "/pipeline/pipe_1795299178495_04chf7d4fgh9q8c8rbbhw3i6tf",
+                     *       "sources_discovered": 20,
+                     *       "status": "completed",
+                     *       "template": "rss_intelligence_pipeline",
+                     *       "total_cost_usd": 0,
+                     *       "total_execution_time_ms": 1196
+                     *     }
+                     */
                     "application/json": components["schemas"]["OrchestrateReply"];
                 };
             };
@@ -17000,6 +25195,281 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": "default",
+                     *       "bottlenecks": [
+                     *         {
+                     *           "critical_path_share": 0.7065,
+                     *           "duration_p95_ms": 775,
+                     *           "executions": 1,
+                     *           "mean_on_path_ms": 845,
+                     *           "step": "source_curation",
+                     *           "template": "rss_intelligence_pipeline",
+                     *           "worker": "rss_librarian"
+                     *         }
+                     *       ],
+                     *       "by_strategy": [
+                     *         {
+                     *           "cache_hit_rate": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 0
+                     *           },
+                     *           "duration_p50_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1212
+                     *           },
+                     *           "duration_p95_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1212
+                     *           },
+                     *           "duration_p99_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1212
+                     *           },
+                     *           "executions": {
+                     *             "change": null,
+                     *             "direction": "up",
+                     *             "previous": 0,
+                     *             "value": 1
+                     *           },
+                     *           "mean_cost_usd": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 0
+                     *           },
+                     *           "quality_score": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 0
+                     *           },
+                     *           "strategy": "balanced",
+                     *           "success_rate": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1
+                     *           },
+                     *           "total_cost_usd": {
+                     *             "change": null,
+                     *             "direction": "steady",
+                     *             "previous": 0,
+                     *             "value": 0
+                     *           }
+                     *         }
+                     *       ],
+                     *       "by_template": [
+                     *         {
+                     *           "cache_hit_rate": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 0
+                     *           },
+                     *           "duration_p50_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1212
+                     *           },
+                     *           "duration_p95_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1212
+                     *           },
+                     *           "duration_p99_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1212
+                     *           },
+                     *           "executions": {
+                     *             "change": null,
+                     *             "direction": "up",
+                     *             "previous": 0,
+                     *             "value": 1
+                     *           },
+                     *           "mean_cost_usd": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 0
+                     *           },
+                     *           "quality_score": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 0
+                     *           },
+                     *           "success_rate": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1
+                     *           },
+                     *           "template": "rss_intelligence_pipeline",
+                     *           "total_cost_usd": {
+                     *             "change": null,
+                     *             "direction": "steady",
+                     *             "previous": 0,
+                     *             "value": 0
+                     *           }
+                     *         }
+                     *       ],
+                     *       "by_worker": [
+                     *         {
+                     *           "attempts": {
+                     *             "change": null,
+                     *             "direction": "up",
+                     *             "previous": 0,
+                     *             "value": 1
+                     *           },
+                     *           "cache_hit_rate": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 0
+                     *           },
+                     *           "duration_p50_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 317
+                     *           },
+                     *           "duration_p95_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 317
+                     *           },
+                     *           "duration_p99_ms": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 317
+                     *           },
+                     *           "retry_rate": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 0
+                     *           },
+                     *           "success_rate": {
+                     *             "change": null,
+                     *             "direction": "unknown",
+                     *             "previous": null,
+                     *             "value": 1
+                     *           },
+                     *           "total_cost_usd": {
+                     *             "change": null,
+                     *             "direction": "steady",
+                     *             "previous": 0,
+                     *             "value": 0
+                     *           },
+                     *           "worker": "feed_fetcher"
+                     *         }
+                     *       ],
+                     *       "from": "2026-11-20T22:10:00.000Z",
+                     *       "generated_at": "2026-11-21T22:13:54.246Z",
+                     *       "overall": {
+                     *         "cache_hit_rate": {
+                     *           "change": null,
+                     *           "direction": "unknown",
+                     *           "previous": null,
+                     *           "value": 0
+                     *         },
+                     *         "duration_p50_ms": {
+                     *           "change": null,
+                     *           "direction": "unknown",
+                     *           "previous": null,
+                     *           "value": 1212
+                     *         },
+                     *         "duration_p95_ms": {
+                     *           "change": null,
+                     *           "direction": "unknown",
+                     *           "previous": null,
+                     *           "value": 1212
+                     *         },
+                     *         "duration_p99_ms": {
+                     *           "change": null,
+                     *           "direction": "unknown",
+                     *           "previous": null,
+                     *           "value": 1212
+                     *         },
+                     *         "executions": {
+                     *           "change": null,
+                     *           "direction": "up",
+                     *           "previous": 0,
+                     *           "value": 1
+                     *         },
+                     *         "mean_cost_usd": {
+                     *           "change": null,
+                     *           "direction": "unknown",
+                     *           "previous": null,
+                     *           "value": 0
+                     *         },
+                     *         "quality_score": {
+                     *           "change": null,
+                     *           "direction": "unknown",
+                     *           "previous": null,
+                     *           "value": 0
+                     *         },
+                     *         "success_rate": {
+                     *           "change": null,
+                     *           "direction": "unknown",
+                     *           "previous": null,
+                     *           "value": 1
+                     *         },
+                     *         "total_cost_usd": {
+                     *           "change": null,
+                     *           "direction": "steady",
+                     *           "previous": 0,
+                     *           "value": 0
+                     *         }
+                     *       },
+                     *       "previous_from": "2026-11-19T22:10:00.000Z",
+                     *       "recommendations": [],
+                     *       "sample": {
+                     *         "executions": 1,
+                     *         "with_steps": 1
+                     *       },
+                     *       "savings": {
+                     *         "cache": {
+                     *           "cost_usd": 0,
+                     *           "duration_ms": 0
+                     *         },
+                     *         "cheaper_routes": {
+                     *           "cost_usd": 0,
+                     *           "duration_ms": 0
+                     *         },
+                     *         "parallel_steps": {
+                     *           "cost_usd": 0,
+                     *           "duration_ms": 801
+                     *         },
+                     *         "skipped_steps": {
+                     *           "cost_usd": 0,
+                     *           "duration_ms": 0
+                     *         },
+                     *         "total": {
+                     *           "cost_usd": 0,
+                     *           "duration_ms": 801
+                     *         }
+                     *       },
+                     *       "time_range": "24h",
+                     *       "to": "2026-11-21T22:13:54.246Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["InsightsReply"];
                 };
             };
@@ -17090,6 +25560,45 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "components": [
+                     *         {
+                     *           "checked_at": "2026-11-21T22:14:05.089Z",
+                     *           "detail": null,
+                     *           "latency_ms": 32,
+                     *           "name": "d1",
+                     *           "status": "healthy"
+                     *         }
+                     *       ],
+                     *       "journals": {
+                     *         "age_s": 5,
+                     *         "executions_driven": 0,
+                     *         "executions_due": 0,
+                     *         "executions_open": 0,
+                     *         "executions_parked": 0,
+                     *         "executions_stalled": 0,
+                     *         "projections_behind": 0,
+                     *         "shards": 8,
+                     *         "shards_answered": 8
+                     *       },
+                     *       "reasons": [],
+                     *       "status": "healthy",
+                     *       "timestamp": "2026-11-21T22:14:05.148Z",
+                     *       "workers": [
+                     *         {
+                     *           "breaker": "closed",
+                     *           "breaker_open_until": null,
+                     *           "calls_24h": 0,
+                     *           "checked_at": "2026-11-21T22:13:01.160Z",
+                     *           "latency_ms": 171,
+                     *           "status": "healthy",
+                     *           "success_rate_24h": null,
+                     *           "worker_name": "content_classifier"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["PipelineHealthReply"];
                 };
             };
@@ -17189,6 +25698,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "archived_until": null,
+                     *       "next_cursor": null,
+                     *       "pipelines": [
+                     *         {
+                     *           "articles_processed": 0,
+                     *           "cache_hit": false,
+                     *           "completed_at": "2026-11-21T22:12:59.746Z",
+                     *           "created_at": "2026-11-21T22:12:58.495Z",
+                     *           "execution_strategy": "balanced",
+                     *           "final_quality_score": 0,
+                     *           "optimization_applied": [
+                     *             "parallel_processing"
+                     *           ],
+                     *           "pipeline_id": "pipe_1795299178495_04chf7d4fgh9q8c8rbbhw3i6tf",
+                     *           "pipeline_url": "/pipeline/pipe_1795299178495_04chf7d4fgh9q8c8rbbhw3i6tf",
+                     *           "quality_level": "standard",
+                     *           "sources_discovered": 20,
+                     *           "status": "completed",
+                     *           "template": "rss_intelligence_pipeline",
+                     *           "template_revision": 1,
+                     *           "topic": "bees",
+                     *           "total_cost_usd": 0,
+                     *           "total_execution_time_ms": 1196,
+                     *           "urgency": "medium"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["HistoryReply"];
                     "text/csv": string;
                 };
@@ -18972,6 +27511,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "category": "ANALYSIS",
+                     *         "description": "Counts the words of a text.",
+                     *         "input_schema": {
+                     *           "properties": {
+                     *             "text": {
+                     *               "type": "string"
+                     *             }
+                     *           },
+                     *           "required": [
+                     *             "text"
+                     *           ],
+                     *           "type": "object"
+                     *         },
+                     *         "name": "word_counter",
+                     *         "node_address": "https://tools.example.com",
+                     *         "node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "node_status": "ACTIVE",
+                     *         "node_type": "TOOL_EXECUTOR",
+                     *         "output_schema": {
+                     *           "properties": {
+                     *             "words": {
+                     *               "type": "integer"
+                     *             }
+                     *           },
+                     *           "type": "object"
+                     *         },
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["ActiveToolWithNode"][];
                 };
             };
@@ -19053,6 +27626,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "artifact_count": 1,
+                     *         "largest_size_bytes": 2048,
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "tool_name": "word_counter",
+                     *         "total_size_bytes": 2048
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["LargeArtifactsOfTool"][];
                 };
             };
@@ -19134,6 +27718,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "address": "https://tools.example.com",
+                     *         "enabled_tool_count": 1,
+                     *         "last_error": "Error: internal error; reference = 2asn3umbetldji6vnsf69bvs",
+                     *         "last_health_check": "2026-11-21T22:16:00.216Z",
+                     *         "node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "node_type": "TOOL_EXECUTOR",
+                     *         "status": "ACTIVE",
+                     *         "tool_count": 1,
+                     *         "updated_at": "2026-11-21T22:14:06.829Z"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["NodeHealth"][];
                 };
             };
@@ -19219,6 +27818,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "category": "ANALYSIS",
+                     *         "created_at": "2026-11-21T22:14:07.061Z",
+                     *         "description": "Counts the words of a text.",
+                     *         "disabled_by_node": false,
+                     *         "input_schema": {
+                     *           "properties": {
+                     *             "text": {
+                     *               "type": "string"
+                     *             }
+                     *           },
+                     *           "required": [
+                     *             "text"
+                     *           ],
+                     *           "type": "object"
+                     *         },
+                     *         "name": "word_counter",
+                     *         "output_schema": {
+                     *           "properties": {
+                     *             "words": {
+                     *               "type": "integer"
+                     *             }
+                     *           },
+                     *           "type": "object"
+                     *         },
+                     *         "status": "ENABLED",
+                     *         "tags": [
+                     *           "nlp"
+                     *         ],
+                     *         "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "updated_at": "2026-11-21T22:14:07.061Z",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Tool"][];
                 };
             };
@@ -19302,6 +27939,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "category": "ANALYSIS",
+                     *         "description": "Counts the words of a text.",
+                     *         "name": "word_counter",
+                     *         "status": "ENABLED",
+                     *         "tags": [
+                     *           "nlp"
+                     *         ],
+                     *         "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["ToolOfCategory"][];
                 };
             };
@@ -19405,6 +28058,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "active_nodes": 1,
+                     *       "callable_tools": 1,
+                     *       "enabled_tools": 1,
+                     *       "total_artifacts": 1,
+                     *       "total_nodes": 1,
+                     *       "total_storage_bytes": 2048,
+                     *       "total_tags": 1,
+                     *       "total_tools": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["RegistrySummary"];
                 };
             };
@@ -19470,6 +28135,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "templates": [
+                     *         {
+                     *           "allow_parallel": true,
+                     *           "category": "research",
+                     *           "description": "Angles of a topic and candidate sources for it; nothing is fetched.",
+                     *           "display_name": "Basic research pipeline",
+                     *           "estimated_cost_usd": 0,
+                     *           "estimated_time_ms": 3000,
+                     *           "is_default": false,
+                     *           "name": "basic_research_pipeline",
+                     *           "step_count": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TemplatesReply"];
                 };
             };
@@ -19523,6 +28205,77 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "allow_parallel": true,
+                     *       "cache_ttl_seconds": null,
+                     *       "category": "rss_intelligence",
+                     *       "deadline_ms": null,
+                     *       "description": "From a topic to an intelligence report: sources are researched and curated side by side, their feeds read, the articles classified and a report written.",
+                     *       "display_name": "RSS intelligence pipeline",
+                     *       "estimated_cost_usd": 0,
+                     *       "estimated_time_ms": 15000,
+                     *       "failure_tolerance": "partial",
+                     *       "input_schema": {
+                     *         "properties": {
+                     *           "min_relevance": {
+                     *             "maximum": 1,
+                     *             "minimum": 0,
+                     *             "type": "number"
+                     *           },
+                     *           "report_format": {
+                     *             "enum": [
+                     *               "html"
+                     *             ]
+                     *           },
+                     *           "report_type": {
+                     *             "enum": [
+                     *               "executive"
+                     *             ]
+                     *           }
+                     *         },
+                     *         "type": "object"
+                     *       },
+                     *       "is_default": true,
+                     *       "name": "rss_intelligence_pipeline",
+                     *       "output_mapping": {
+                     *         "angles": "=has(data.angles) ? data.angles : []",
+                     *         "artifact": "=has(data.artifact) ? data.artifact : null",
+                     *         "insights": "=has(data.insights) ? data.insights : null",
+                     *         "key_findings": "=has(data.key_findings) ? data.key_findings : []",
+                     *         "report": "=has(data.report) ? data.report : null",
+                     *         "sources": "=has(data.sources) ? data.sources : []",
+                     *         "summary": "=has(data.summary) ? data.summary : null"
+                     *       },
+                     *       "step_count": 6,
+                     *       "steps": [
+                     *         {
+                     *           "condition": null,
+                     *           "config": null,
+                     *           "depends_on_steps": [],
+                     *           "endpoint": "/research",
+                     *           "fallback_worker": null,
+                     *           "input_mapping": {
+                     *             "depth": "=request.source_discovery_depth",
+                     *             "min_quality": "=request.min_quality",
+                     *             "topic": "$.topic"
+                     *           },
+                     *           "is_optional": false,
+                     *           "kind": "worker",
+                     *           "output_mapping": {
+                     *             "angles": "$.angles",
+                     *             "researched_sources": "$.sources"
+                     *           },
+                     *           "retry_policy": null,
+                     *           "step_name": "topic_research",
+                     *           "step_order": 1,
+                     *           "timeout_ms": 20000,
+                     *           "worker_name": "topic_researcher"
+                     *         }
+                     *       ],
+                     *       "updated_at": "2026-11-21T22:12:00.489Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TemplateReply"];
                 };
             };
@@ -19715,6 +28468,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "category": "ANALYSIS",
+                     *         "created_at": "2026-11-21T22:14:07.061Z",
+                     *         "description": "Counts the words of a text.",
+                     *         "disabled_by_node": false,
+                     *         "input_schema": {
+                     *           "properties": {
+                     *             "text": {
+                     *               "type": "string"
+                     *             }
+                     *           },
+                     *           "required": [
+                     *             "text"
+                     *           ],
+                     *           "type": "object"
+                     *         },
+                     *         "name": "word_counter",
+                     *         "output_schema": {
+                     *           "properties": {
+                     *             "words": {
+                     *               "type": "integer"
+                     *             }
+                     *           },
+                     *           "type": "object"
+                     *         },
+                     *         "status": "ENABLED",
+                     *         "tags": [
+                     *           "nlp"
+                     *         ],
+                     *         "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "updated_at": "2026-11-21T22:14:07.061Z",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Tool"][];
                 };
             };
@@ -19793,6 +28584,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "category": "ANALYSIS",
+                     *       "created_at": "2026-11-21T22:14:07.061Z",
+                     *       "description": "Counts the words of a text.",
+                     *       "disabled_by_node": false,
+                     *       "input_schema": {
+                     *         "properties": {
+                     *           "text": {
+                     *             "type": "string"
+                     *           }
+                     *         },
+                     *         "required": [
+                     *           "text"
+                     *         ],
+                     *         "type": "object"
+                     *       },
+                     *       "name": "word_counter",
+                     *       "output_schema": {
+                     *         "properties": {
+                     *           "words": {
+                     *             "type": "integer"
+                     *           }
+                     *         },
+                     *         "type": "object"
+                     *       },
+                     *       "status": "ENABLED",
+                     *       "tags": [
+                     *         "nlp"
+                     *       ],
+                     *       "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "updated_at": "2026-11-21T22:14:07.061Z",
+                     *       "version": "1.0.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tool"];
                 };
             };
@@ -19906,6 +28733,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "category": "ANALYSIS",
+                     *       "created_at": "2026-11-21T22:14:07.061Z",
+                     *       "description": "Counts the words of a text.",
+                     *       "disabled_by_node": false,
+                     *       "input_schema": {
+                     *         "properties": {
+                     *           "text": {
+                     *             "type": "string"
+                     *           }
+                     *         },
+                     *         "required": [
+                     *           "text"
+                     *         ],
+                     *         "type": "object"
+                     *       },
+                     *       "name": "word_counter",
+                     *       "output_schema": {
+                     *         "properties": {
+                     *           "words": {
+                     *             "type": "integer"
+                     *           }
+                     *         },
+                     *         "type": "object"
+                     *       },
+                     *       "status": "ENABLED",
+                     *       "tags": [
+                     *         "nlp"
+                     *       ],
+                     *       "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "updated_at": "2026-11-21T22:14:07.061Z",
+                     *       "version": "1.0.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tool"];
                 };
             };
@@ -19996,6 +28859,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "category": "ANALYSIS",
+                     *       "created_at": "2026-11-21T22:14:07.061Z",
+                     *       "description": "Counts the words of a text.",
+                     *       "disabled_by_node": false,
+                     *       "input_schema": {
+                     *         "properties": {
+                     *           "text": {
+                     *             "type": "string"
+                     *           }
+                     *         },
+                     *         "required": [
+                     *           "text"
+                     *         ],
+                     *         "type": "object"
+                     *       },
+                     *       "name": "word_counter",
+                     *       "output_schema": {
+                     *         "properties": {
+                     *           "words": {
+                     *             "type": "integer"
+                     *           }
+                     *         },
+                     *         "type": "object"
+                     *       },
+                     *       "status": "ENABLED",
+                     *       "tags": [
+                     *         "nlp"
+                     *       ],
+                     *       "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "updated_at": "2026-11-21T22:14:07.061Z",
+                     *       "version": "1.0.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tool"];
                 };
             };
@@ -20369,6 +29268,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "category": "ANALYSIS",
+                     *       "created_at": "2026-11-21T22:14:07.061Z",
+                     *       "description": "Counts the words of a text.",
+                     *       "disabled_by_node": false,
+                     *       "input_schema": {
+                     *         "properties": {
+                     *           "text": {
+                     *             "type": "string"
+                     *           }
+                     *         },
+                     *         "required": [
+                     *           "text"
+                     *         ],
+                     *         "type": "object"
+                     *       },
+                     *       "name": "word_counter",
+                     *       "output_schema": {
+                     *         "properties": {
+                     *           "words": {
+                     *             "type": "integer"
+                     *           }
+                     *         },
+                     *         "type": "object"
+                     *       },
+                     *       "status": "ENABLED",
+                     *       "tags": [
+                     *         "nlp"
+                     *       ],
+                     *       "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "updated_at": "2026-11-21T22:14:07.061Z",
+                     *       "version": "1.0.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tool"];
                 };
             };
@@ -20378,6 +29313,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "category": "ANALYSIS",
+                     *       "created_at": "2026-11-21T22:14:07.061Z",
+                     *       "description": "Counts the words of a text.",
+                     *       "disabled_by_node": false,
+                     *       "input_schema": {
+                     *         "properties": {
+                     *           "text": {
+                     *             "type": "string"
+                     *           }
+                     *         },
+                     *         "required": [
+                     *           "text"
+                     *         ],
+                     *         "type": "object"
+                     *       },
+                     *       "name": "word_counter",
+                     *       "output_schema": {
+                     *         "properties": {
+                     *           "words": {
+                     *             "type": "integer"
+                     *           }
+                     *         },
+                     *         "type": "object"
+                     *       },
+                     *       "status": "ENABLED",
+                     *       "tags": [
+                     *         "nlp"
+                     *       ],
+                     *       "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "updated_at": "2026-11-21T22:14:07.061Z",
+                     *       "version": "1.0.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tool"];
                 };
             };
@@ -20550,6 +29521,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "avg_response_time_ms": null,
+                     *       "breaker": null,
+                     *       "estimated_cost_usd": 0.001,
+                     *       "max_concurrency": null,
+                     *       "max_per_minute": null,
+                     *       "max_retries": null,
+                     *       "timeout_ms": 5000,
+                     *       "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "updated_at": "2026-11-21T22:14:07.359Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ToolTerms"];
                 };
             };
@@ -20631,6 +29615,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "avg_response_time_ms": null,
+                     *       "breaker": null,
+                     *       "estimated_cost_usd": 0.001,
+                     *       "max_concurrency": null,
+                     *       "max_per_minute": null,
+                     *       "max_retries": null,
+                     *       "timeout_ms": 5000,
+                     *       "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "updated_at": "2026-11-21T22:14:07.359Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ToolTerms"];
                 };
             };
@@ -20748,6 +29745,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "category": "ANALYSIS",
+                     *         "created_at": "2026-11-21T22:14:07.061Z",
+                     *         "description": "Counts the words of a text.",
+                     *         "disabled_by_node": false,
+                     *         "input_schema": {
+                     *           "properties": {
+                     *             "text": {
+                     *               "type": "string"
+                     *             }
+                     *           },
+                     *           "required": [
+                     *             "text"
+                     *           ],
+                     *           "type": "object"
+                     *         },
+                     *         "name": "word_counter",
+                     *         "output_schema": {
+                     *           "properties": {
+                     *             "words": {
+                     *               "type": "integer"
+                     *             }
+                     *           },
+                     *           "type": "object"
+                     *         },
+                     *         "status": "ENABLED",
+                     *         "tags": [
+                     *           "nlp"
+                     *         ],
+                     *         "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "updated_at": "2026-11-21T22:14:07.061Z",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Tool"][];
                 };
             };
@@ -20832,6 +29867,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "category": "ANALYSIS",
+                     *         "created_at": "2026-11-21T22:14:07.061Z",
+                     *         "description": "Counts the words of a text.",
+                     *         "disabled_by_node": false,
+                     *         "input_schema": {
+                     *           "properties": {
+                     *             "text": {
+                     *               "type": "string"
+                     *             }
+                     *           },
+                     *           "required": [
+                     *             "text"
+                     *           ],
+                     *           "type": "object"
+                     *         },
+                     *         "name": "word_counter",
+                     *         "output_schema": {
+                     *           "properties": {
+                     *             "words": {
+                     *               "type": "integer"
+                     *             }
+                     *           },
+                     *           "type": "object"
+                     *         },
+                     *         "status": "ENABLED",
+                     *         "tags": [
+                     *           "nlp"
+                     *         ],
+                     *         "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "updated_at": "2026-11-21T22:14:07.061Z",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Tool"][];
                 };
             };
@@ -20909,6 +29982,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "category": "ANALYSIS",
+                     *       "created_at": "2026-11-21T22:14:07.061Z",
+                     *       "description": "Counts the words of a text.",
+                     *       "disabled_by_node": false,
+                     *       "input_schema": {
+                     *         "properties": {
+                     *           "text": {
+                     *             "type": "string"
+                     *           }
+                     *         },
+                     *         "required": [
+                     *           "text"
+                     *         ],
+                     *         "type": "object"
+                     *       },
+                     *       "name": "word_counter",
+                     *       "output_schema": {
+                     *         "properties": {
+                     *           "words": {
+                     *             "type": "integer"
+                     *           }
+                     *         },
+                     *         "type": "object"
+                     *       },
+                     *       "status": "ENABLED",
+                     *       "tags": [
+                     *         "nlp"
+                     *       ],
+                     *       "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *       "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *       "updated_at": "2026-11-21T22:14:07.061Z",
+                     *       "version": "1.0.0"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tool"];
                 };
             };
@@ -21002,6 +30111,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "category": "ANALYSIS",
+                     *         "created_at": "2026-11-21T22:14:07.061Z",
+                     *         "description": "Counts the words of a text.",
+                     *         "disabled_by_node": false,
+                     *         "input_schema": {
+                     *           "properties": {
+                     *             "text": {
+                     *               "type": "string"
+                     *             }
+                     *           },
+                     *           "required": [
+                     *             "text"
+                     *           ],
+                     *           "type": "object"
+                     *         },
+                     *         "name": "word_counter",
+                     *         "output_schema": {
+                     *           "properties": {
+                     *             "words": {
+                     *               "type": "integer"
+                     *             }
+                     *           },
+                     *           "type": "object"
+                     *         },
+                     *         "status": "ENABLED",
+                     *         "tags": [
+                     *           "nlp"
+                     *         ],
+                     *         "target_node_id": "01a2002c-82db-7765-bb8b-87209c56e0e5",
+                     *         "tool_id": "01a2002c-83af-77bc-8049-413167cfc879",
+                     *         "updated_at": "2026-11-21T22:14:07.061Z",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Tool"][];
                 };
             };
@@ -21033,6 +30180,107 @@ export interface operations {
                 };
             };
             /** @description The caller asks too often; Retry-After says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A defect; it is in the log under the request_id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The database, a journal or the configuration is not available */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    ws: {
+        parameters: {
+            query?: {
+                /** @description The account that the first message will authenticate for; left out, `default`. */
+                account?: string;
+                /** @description A ticket of `POST /api/v1/ws/ticket`. */
+                ticket?: string;
+            };
+            header?: {
+                /**
+                 * @description bitware.v1, and bearer.<token> where no other header can be sent
+                 * @example bitware.v1
+                 */
+                "Sec-WebSocket-Protocol"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The protocol is switched: messages follow */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description bitware.v1 is not among the protocols that are offered, or there is more than one credential */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A credential is missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The query does not fit; every violation is listed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The request is no upgrade */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description The account has too many connections; or The caller asks too often; Retry-After says when to come again */
             429: {
                 headers: {
                     [name: string]: unknown;

@@ -1,5 +1,6 @@
 //! Every way in which the settings of a step can be wrong, each with its pointer and code; and what
 //! definitions from before these settings may carry all the same.
+// tidy: long file because every setting of every kind has its mistakes in one table
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use engine::plan::definition::TemplateDefinition;
@@ -252,7 +253,8 @@ fn settings_of_transforms_and_waits() {
 fn of_approvals() -> Vec<(Value, &'static str, &'static str)> {
     let with = |field: &str, value: Value| json!({"approval": {field: value}});
     let many: Vec<String> = (0..51).map(|n| format!("user:{n}")).collect();
-    let escalates = |escalation: Value| json!({"approval": {"candidates": ["key:k"], "escalation": escalation}});
+    let escalates =
+        |after: Value| json!({"approval": {"candidates": ["key:k"], "escalation": after}});
     vec![
         (json!({"approval": 1}), "/approval", TYPE),
         (with("titel", json!("x")), "/approval/titel", UNKNOWN),

@@ -1,5 +1,5 @@
-//! Jobs on the real stack: what a job says is so at that moment, also when workerd is killed between
-//! its row and its answer, and when fifty are made at once.
+//! Jobs on the real stack: what a job says is so at that moment, also when workerd is killed
+//! between its row and its answer, and when fifty are made at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Live updates over the real stack: what is told, and what a break, a slow reader and a hostile one
-//! change. Who may connect stands in `stack_live_auth.rs`, the load in `stack_live_load.rs`.
+//! Live updates over the real stack: what is told, and what a break, a slow reader and a hostile
+//! one change. Who may connect stands in `stack_live_auth.rs`, the load in `stack_live_load.rs`.
 
 mod sockets;
 

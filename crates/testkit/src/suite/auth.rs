@@ -96,27 +96,48 @@ async fn who(it: &Subject) -> Outcome {
 
 async fn roles(it: &Subject) -> Outcome {
     let viewer = person(it, "roles-viewer", "viewer", "default").await?;
-    let admin = person(it, "roles-admin", "admin", "default").await?;
+    let user = person(it, "roles-user", "user", "default").await?;
+    // The last administrator of the installation could not be deleted again.
+    let account = own(it, "roles").await?;
+    let admin = person(it, "roles-admin", "admin", &account).await?;
     let history = "/pipeline-history?limit=1";
-    for token in [&viewer.token, &admin.token] {
-        status(&with(it, Method::GET, history, token).send().await?, 200)?;
+    for person in [&viewer, &user, &admin] {
+        status(&with(it, Method::GET, history, &person.token).send().await?, 200)?;
     }
     let start = |token: &str| with(it, Method::POST, "/orchestrate", token);
     let body = json!({ "topic": format!("people {}", it.token()), "async": true,
         "pipeline_template": super::subject::BASIC, "use_cache": false });
     fault(&start(&viewer.token).json(&body).send().await?, SCOPE_MISSING)?;
-    let begun = start(&admin.token).json(&body).send().await?;
+    let begun = start(&user.token).json(&body).send().await?;
     status(&begun, 202)?;
     let path = "/admin/users?limit=1";
-    fault(&with(it, Method::GET, path, &viewer.token).send().await?, SCOPE_MISSING)?;
+    for person in [&viewer, &user] {
+        fault(&with(it, Method::GET, path, &person.token).send().await?, SCOPE_MISSING)?;
+    }
     status(&with(it, Method::GET, path, &admin.token).send().await?, 200)?;
     let both = with(it, Method::GET, history, &viewer.token).by_client().send().await?;
     status(&both, 200)?;
     let wrong = with(it, Method::GET, history, &viewer.token).header("x-api-key", "wrong");
     status(&wrong.send().await?, 401)?;
     it.follow(begun.text("/pipeline_id")).await?;
-    dismiss(it, &viewer.id).await?;
-    dismiss(it, &admin.id).await
+    for person in [&viewer, &user, &admin] {
+        dismiss(it, &person.id).await?;
+    }
+    close(it, &account).await
+}
+
+/// An account of this pass.
+async fn own(it: &Subject, word: &str) -> Result<String, String> {
+    let account = format!("{word}-{}", it.token());
+    let body = json!({ "id": account });
+    let made = it.ask(Method::POST, "/admin/accounts").by_worker().json(&body).send().await?;
+    status(&made, 201)?;
+    Ok(account)
+}
+
+async fn close(it: &Subject, account: &str) -> Outcome {
+    let suspend = it.ask(Method::PATCH, &format!("/admin/accounts/{account}")).by_worker();
+    status(&suspend.json(&json!({ "status": "suspended" })).send().await?, 200)
 }
 
 async fn alike(it: &Subject) -> Outcome {
@@ -291,17 +312,13 @@ async fn invalid(it: &Subject) -> Outcome {
 }
 
 async fn own_account(it: &Subject) -> Outcome {
-    let account = format!("people-{}", it.token());
-    let body = json!({ "id": account });
-    let made = it.ask(Method::POST, "/admin/accounts").by_worker().json(&body).send().await?;
-    status(&made, 201)?;
+    let account = own(it, "people").await?;
     let admin = person(it, "own-admin", "admin", &account).await?;
     let other = person(it, "own-other", "viewer", "default").await?;
     let outcome = sees_its_own(it, &account, (&admin, &other)).await;
     dismiss(it, &admin.id).await?;
     dismiss(it, &other.id).await?;
-    let suspend = it.ask(Method::PATCH, &format!("/admin/accounts/{account}")).by_worker();
-    status(&suspend.json(&json!({ "status": "suspended" })).send().await?, 200)?;
+    close(it, &account).await?;
     outcome
 }
 

@@ -43,6 +43,7 @@ mod openapi;
 mod plan;
 mod public;
 mod signals;
+mod task_faults;
 mod tasks;
 mod templates;
 mod tool_queries;

@@ -7,29 +7,16 @@ use futures::future::try_join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::expect::{Fault, IDEMPOTENCY_MISMATCH, KEY_REQUIRED, QUERY_INVALID, REQUEST_INVALID};
+use super::expect::{IDEMPOTENCY_MISMATCH, KEY_REQUIRED, QUERY_INVALID, REQUEST_INVALID};
 use super::expect::{demand, fault, list, moment, same, status, texts, violation};
 use super::subject::REVIEW;
+use super::task_faults::{ASKED, CHANGED, CLAIMED, CLOSED, NOT_FOUND, OTHERS, OWN, VERSION};
 use super::{Outcome, Phase, Subject, cases};
 use crate::client::Reply;
 
 const TASKS: &str = "/api/v1/collab/tasks";
 const LIST: &str = "/api/v1/collab/state/tasks";
 const ONE: &str = "/api/v1/collab/tasks/{task_id}";
-const NOT_FOUND: Fault<'_> = Fault { status: 404, code: "resource.not_found", error: "Not found" };
-const CHANGED: Fault<'_> =
-    Fault { status: 412, code: "resource.changed", error: "It was changed meanwhile" };
-const VERSION: Fault<'_> =
-    Fault { status: 409, code: "task.version_conflict", error: "The task was changed meanwhile" };
-const CLOSED: Fault<'_> = Fault { status: 409, code: "task.closed", error: "The task is closed" };
-const CLAIMED: Fault<'_> =
-    Fault { status: 409, code: "task.claimed", error: "Somebody else has claimed the task" };
-const OTHERS: Fault<'_> =
-    Fault { status: 403, code: "task.not_candidate", error: "The task is for others" };
-const OWN: Fault<'_> =
-    Fault { status: 403, code: "task.self_approval", error: "Nobody approves what they began" };
-const ASKED: Fault<'_> =
-    Fault { status: 409, code: "task.of_execution", error: "An execution opened the task" };
 const WRITERS: u64 = 20;
 
 pub fn phase() -> Phase {

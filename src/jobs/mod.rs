@@ -1,4 +1,4 @@
-//! Jobs in the shell. [`make`] makes one with its execution so that neither is ever there without
+//! Jobs in the shell. [`make()`] makes one with its execution so that neither is ever there without
 //! the other, [`standing`] tells where one stands at this moment, [`sweep`] finishes what was cut
 //! off, [`transitions`] says what may become of one that has no execution.
 //!

@@ -7,7 +7,7 @@ mod sqlite;
 use bitware_orchestrator::db::agents::agent::{self, Patched};
 use bitware_orchestrator::db::agents::logs::{self, Appending};
 use bitware_orchestrator::db::agents::usage::{self, Report, Reported};
-use bitware_orchestrator::db::agents::{Range, orchestrator, prompts, summary, system_logs};
+use bitware_orchestrator::db::agents::{Range, chat, orchestrator, prompts, summary, system_logs};
 use serde_json::{Value, json};
 use sqlite::{Sqlite, wait};
 
@@ -274,6 +274,23 @@ fn one_orchestrator_agent_lives_at_a_time() {
     let all = wait(orchestrator::page(&db, ACCOUNT, &range(10))).unwrap();
     assert_eq!(all.rows.iter().filter(|agent| !agent.archived).count(), 1);
     assert_eq!(all.rows.len(), 2);
+}
+
+#[test]
+fn a_document_that_is_null_is_as_good_as_none() {
+    let db = with_agents(&[]);
+    let document = json!({ "name": "a", "model": "small", "metadata": null });
+    wait(agent::add(&db, ACCOUNT, "a", &document)).unwrap().unwrap();
+    let said = json!({ "id": "m", "sender_type": "user", "receiver_type": "agent",
+        "message": "x", "metadata": null, "timestamp": "2026" });
+    let said = wait(chat::RECORDS.add(&db, ACCOUNT, &said)).unwrap().unwrap();
+    assert!(said.metadata.is_empty());
+    let error = json!([{ "id": "s", "level": "ERROR", "message": "x", "metadata": null,
+        "timestamp": "2026" }]);
+    assert_eq!(wait(system_logs::RECORDS.append(&db, ACCOUNT, &error)).unwrap(), 1);
+    let mut entry = entry("e", "a", 0, "x");
+    entry["payload"] = Value::Null;
+    assert_eq!(append(&db, &[entry]), 1);
 }
 
 #[test]

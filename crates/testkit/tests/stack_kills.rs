@@ -109,7 +109,7 @@ async fn every_shape_survives_kills_at_random_moments() {
     println!("seed {seed}");
     let kills = kills();
     let mut counted = 0;
-    for kill in 1..=kills * 2 {
+    for kill in 1..=kills * 4 {
         let client = stack.client();
         workers.report_to(client.clone());
         let unanswered = load.iter().filter(|one| one.id.is_none()).count();
@@ -120,7 +120,7 @@ async fn every_shape_survives_kills_at_random_moments() {
         // The kill comes while some are being started: those are asked for again, by their keys.
         let starts = load.iter_mut().filter(|one| one.id.is_none());
         let starts = join_all(starts.map(|one| start(&client, one)));
-        let moment = Duration::from_millis(random(&mut seed, 300, 1500));
+        let moment = Duration::from_millis(random(&mut seed, 300, 2500));
         tokio::time::timeout(moment, starts).await.ok();
         stack.kill();
         stack = stack.again();

@@ -60,7 +60,7 @@ statements! { "orchestrator_chat":
         metadata, timestamp)
       SELECT ?2, e.value ->> 'id', e.value ->> 'sender_type', e.value ->> 'receiver_type',
         e.value ->> 'message', e.value ->> 'summary', e.value ->> 'agent_id',
-        coalesce(e.value -> 'metadata', '{}'), e.value ->> 'timestamp'
+        coalesce(nullif(e.value -> 'metadata', 'null'), '{}'), e.value ->> 'timestamp'
       FROM json_each(?1) AS e
       WHERE NOT EXISTS (SELECT 1 FROM json_each(?1) AS x WHERE x.value ->> 'agent_id' IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM agents AS a

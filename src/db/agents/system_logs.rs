@@ -59,7 +59,7 @@ statements! { "system_logs":
         metadata, timestamp)
       SELECT ?2, e.value ->> 'id', e.value ->> 'file_path', e.value ->> 'adw_id', e.value ->>
         'adw_step', e.value ->> 'level', e.value ->> 'message', e.value ->> 'summary',
-        coalesce(e.value -> 'metadata', '{}'), e.value ->> 'timestamp'
+        coalesce(nullif(e.value -> 'metadata', 'null'), '{}'), e.value ->> 'timestamp'
       FROM json_each(?1) AS e
       WHERE true
       ORDER BY e.key

@@ -118,8 +118,8 @@ function compare(manifest, target) {
 function check(file) {
   if (!fs.existsSync(`${file}.json`)) throw new Refused(`${file}.json is missing: no whole backup`);
   const manifest = JSON.parse(fs.readFileSync(`${file}.json`, "utf8"));
+  if (digest(file) !== manifest.sha256) throw new Refused(`${file} is not what was backed up`);
   const found = contents(file);
-  if (found.sha256 !== manifest.sha256) throw new Refused(`${file} is not what was backed up`);
   if (JSON.stringify(found.tables) !== JSON.stringify(manifest.tables)) {
     throw new Refused(`${file} does not hold the rows that its manifest names`);
   }

@@ -77,8 +77,8 @@ statements! { "agent_logs":
       SELECT ?2, e.value ->> 'id', e.value ->> 'agent_id', e.value ->> 'session_id', e.value ->>
         'task_slug', e.value ->> 'adw_id', e.value ->> 'adw_step', e.value ->>
         'entry_index', e.value ->> 'event_category', e.value ->> 'event_type', e.value ->>
-        'content', coalesce(nullif(e.value -> 'payload', 'null'), '{}'), e.value ->> 'summary', e.value ->>
-        'timestamp'
+        'content', coalesce(nullif(e.value -> 'payload', 'null'), '{}'), e.value ->> 'summary',
+        e.value ->> 'timestamp'
       FROM json_each(?1) AS e
       WHERE NOT EXISTS (SELECT 1 FROM json_each(?1) AS x WHERE x.value ->> 'agent_id' IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM agents AS a

